@@ -1,0 +1,83 @@
+/**
+ * The store contract on LevelDB. Every batch is one chained batch with `sync: true`: the acknowledgement of an event
+ * waits for the fsync made here. LevelDB does not verify its own blocks, so what is read is checked by the log.
+ */
+import { Level } from 'level';
+import { type PutRow, type RangeOptions, type Row, type Store, StoreError } from './contract.ts';
+
+type Database = Level<Uint8Array, Uint8Array>;
+
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
+const BLOCK_CACHE_BYTES = 32 * 1024 * 1024;
+const MAX_OPEN_FILES = 512;
+
+/** Opens (and creates) the database in `directory`. Throws StoreError `store-locked` when another process has it. */
+export async function openLevelStore(directory: string): Promise<Store> {
+  const db: Database = new Level(directory, {
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    writeBufferSize: WRITE_BUFFER_BYTES,
+    cacheSize: BLOCK_CACHE_BYTES,
+    maxOpenFiles: MAX_OPEN_FILES,
+  });
+  try {
+    await db.open();
+  } catch (error) {
+    throw storeError(error, `cannot open the database in ${directory}`);
+  }
+  return {
+    get: (key) => guarded('read', () => db.get(key)),
+    getMany: (keys) => guarded('read', () => db.getMany([...keys])),
+    range: (options) => guarded('read', () => readRange(db, options)),
+    write: (rows) => guarded('write', () => writeRows(db, rows)),
+    close: () => guarded('close', () => db.close()),
+  };
+}
+
+async function readRange(db: Database, { gte, lt, reverse = false, limit }: RangeOptions): Promise<readonly PutRow[]> {
+  const entries = await db.iterator({ gte, lt, reverse, limit }).all();
+  return entries.map(([key, value]) => ({ key, value }));
+}
+
+async function writeRows(db: Database, rows: readonly Row[]): Promise<void> {
+  const batch = db.batch();
+  for (const row of rows) {
+    if ('value' in row) batch.put(row.key, row.value);
+    else batch.del(row.key);
+  }
+  await batch.write({ sync: true });
+}
+
+async function guarded<T>(verb: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeError(error, `the database could not ${verb}`);
+  }
+}
+
+function storeError(error: unknown, what: string): StoreError {
+  const chain = causes(error);
+  const text = chain.map((one) => one.message).join(': ');
+  const has = (code: string) => chain.some((one) => 'code' in one && one.code === code);
+  if (has('LEVEL_LOCKED') || /lock .*(held|already)|Resource temporarily unavailable/i.test(text)) {
+    return new StoreError('store-locked', `${what}: another process has it open`, error);
+  }
+  if (/No space left|Disk quota exceeded|ENOSPC/i.test(text)) {
+    return new StoreError('store-full', `${what}: the disk is full`, error);
+  }
+  if (has('LEVEL_DATABASE_NOT_OPEN') || has('LEVEL_ITERATOR_NOT_OPEN') || has('LEVEL_BATCH_NOT_OPEN')) {
+    return new StoreError('store-closed', `${what}: it is closed`, error);
+  }
+  if (has('LEVEL_CORRUPTION') || /corruption/i.test(text)) {
+    return new StoreError('store-corrupt', `${what}: ${text}`, error);
+  }
+  return new StoreError('store-failed', `${what}: ${text}`, error);
+}
+
+/** An error and what caused it, outermost first. */
+function causes(error: unknown): readonly Error[] {
+  const chain: Error[] = [];
+  for (let one = error; one instanceof Error && chain.length < 5; one = one.cause) chain.push(one);
+  return chain;
+}
