@@ -14,6 +14,7 @@ export type ProofErrorCode =
   | 'invalid-argument'
   | 'invalid-range'
   | 'bad-inclusion-proof'
+  | 'bad-range-proof'
   | 'bad-consistency-proof'
   | 'bad-subtree'
   | 'bad-subtree-proof'
