@@ -61,3 +61,16 @@ export class ProofError extends Error {
     this.details = details;
   }
 }
+
+/**
+ * Runs a step of a parser and gives its failure the code of the format, as that is what callers branch on. A size that
+ * only this implementation refuses keeps its own code, `size-too-large`.
+ */
+export function recode<T>(code: ProofErrorCode, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    if (!(error instanceof ProofError) || error.code === 'size-too-large') throw error;
+    throw new ProofError(code, error.message, error.details);
+  }
+}
