@@ -1,0 +1,322 @@
+/**
+ * Trust policies (C2SP tlog-policy): which logs and witnesses a verifier believes, and how many of them it needs.
+ *
+ *     log example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx
+ *     witness w1 Wit1+9b3fb2d5+BFhZSmQj9+SoL+p/nN0Hh76xXmF7QcHfytUrI1XfSClk https://witness.example/
+ *     witness w2 Wit2+38153445+BGVbwFJte9wMQIPSnEnj4KibeO6vSIOEDUTDp3o63c2x
+ *     group both all w1 w2
+ *     quorum both
+ *
+ * A policy file is the one thing that a verifier trusts beforehand, and `checkCheckpoint` is the one place where it is
+ * decided that a log's head is believed. Names and URLs are octets, kept as `octets.ts` says. A file that does not end in
+ * a newline may have been cut off and is refused.
+ */
+import { concatBytes, equalBytes } from './bytes.ts';
+import { type Checkpoint, parseCheckpoint, verifyLogSignatures } from './checkpoint.ts';
+import { type VerifyOptions, verifyCosignature, verifySignature } from './cosignature.ts';
+import { ProofError, type ProofErrorCode } from './errors.ts';
+import { parseVerifierKey, type VerifierKey } from './key.ts';
+import type { Note } from './note.ts';
+import { octetsToText, textToOctets } from './octets.ts';
+
+export interface PolicyLog {
+  /** Its name is the log's origin. Type 0x01 or 0x06; a log with both keys has two lines. */
+  readonly key: VerifierKey;
+  readonly url?: string;
+}
+
+export interface PolicyWitness {
+  /** Meaningful in this policy only. */
+  readonly name: string;
+  /** Type 0x04 or 0x06. */
+  readonly key: VerifierKey;
+  readonly url?: string;
+}
+
+export interface PolicyGroup {
+  readonly name: string;
+  /** How many members it takes: 1 ≤ threshold ≤ members.length. */
+  readonly threshold: number;
+  /** Names of witnesses and of groups before this one. */
+  readonly members: readonly string[];
+}
+
+export interface Policy {
+  readonly logs: readonly PolicyLog[];
+  readonly witnesses: readonly PolicyWitness[];
+  readonly groups: readonly PolicyGroup[];
+  /** Name of a witness or group, or `none`. */
+  readonly quorum: string;
+}
+
+export interface CheckOptions extends VerifyOptions {
+  /** `report` returns a checkpoint whose quorum is not met, for whoever is still collecting cosignatures. */
+  readonly quorum?: 'require' | 'report';
+}
+
+export interface WitnessedBy {
+  /** The witness's name in the policy. */
+  readonly name: string;
+  readonly key: VerifierKey;
+  /** Seconds since the epoch; the earliest, if it signed more than once; 0 if it gave no time. */
+  readonly timestamp: number;
+}
+
+export interface CheckedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly note: Note;
+  /** The trusted keys of the log that signed; at least one. */
+  readonly logKeys: readonly VerifierKey[];
+  /** The witnesses of the policy that cosigned, in the policy's order. */
+  readonly witnesses: readonly WitnessedBy[];
+  /** Always true unless the options say `report`. */
+  readonly quorum: boolean;
+}
+
+/** 2 MiB; a line with an ML-DSA-44 key has about 2 KB. */
+export const MAX_POLICY_BYTES = 2_097_152;
+/** Of logs, of witnesses, of groups; the specification asks for at least 32. */
+export const MAX_POLICY_ITEMS = 256;
+/** The predefined quorum that asks for nobody. */
+export const NO_QUORUM = 'none';
+
+/**
+ * Parses a policy file. Throws `invalid-policy` with the line number, and for keys also `invalid-key`,
+ * `bad-public-key` and `unsupported-key-type`.
+ */
+export function parsePolicy(file: Uint8Array | string): Policy {
+  if (file.length > MAX_POLICY_BYTES) throw new ProofError('invalid-policy', 'the policy is too long');
+  const octets = typeof file === 'string' ? textToOctets(file) : file;
+  if (octets.at(-1) !== NEWLINE) throw new ProofError('invalid-policy', 'the last line does not end in a newline');
+  const builder = new PolicyBuilder();
+  splitLines(octets).forEach((line, index) => {
+    const items = splitItems(line, index + 1);
+    if (items[0] !== undefined && !items[0].startsWith('#')) builder.add(items, index + 1);
+  });
+  return builder.finish();
+}
+
+/** The policy as a file, which parses to the same policy. Throws `invalid-policy` for a policy that is none. */
+export function formatPolicy(policy: Policy): Uint8Array {
+  const lines = [
+    ...policy.logs.map(({ key, url }) => ['log', key.vkey, url]),
+    ...policy.witnesses.map(({ name, key, url }) => ['witness', name, key.vkey, url]),
+    ...policy.groups.map(({ name, threshold, members }) => ['group', name, String(threshold), ...members]),
+    ['quorum', policy.quorum],
+  ];
+  const rows = lines.map((items) => joinOctets(items.filter((item) => item !== undefined)));
+  const file = concatBytes(...rows);
+  if (!samePolicy(parsePolicy(file), policy)) throw new ProofError('invalid-policy', 'an item holds white space');
+  return file;
+}
+
+/** Whether these witnesses (by their names in the policy) make the quorum. */
+export function quorumSatisfied(policy: Policy, cosignedBy: ReadonlySet<string>): boolean {
+  if (policy.quorum === NO_QUORUM) return true;
+  const satisfied = new Set<string>();
+  for (const { name } of policy.witnesses) if (cosignedBy.has(name)) satisfied.add(name);
+  // Groups name only what stands before them, so one pass decides all.
+  for (const { name, threshold, members } of policy.groups) {
+    if (threshold >= 1 && members.filter((member) => satisfied.has(member)).length >= threshold) satisfied.add(name);
+  }
+  return satisfied.has(policy.quorum);
+}
+
+/**
+ * Holds a whole checkpoint against the policy and fails closed. Throws what `parseCheckpoint` does; `wrong-origin` if
+ * the policy has no log of that origin; `no-log-signature` without a good one by a trusted key of that log;
+ * `bad-log-signature` or `bad-signature` for any bad one by a key that the policy names; `quorum-not-met`.
+ */
+export function checkCheckpoint(
+  policy: Policy,
+  bytes: Uint8Array | string,
+  options: CheckOptions = {},
+): CheckedCheckpoint {
+  const { checkpoint, note } = parseCheckpoint(bytes);
+  const keys = policy.logs.map(({ key }) => key);
+  const ownKeys = keys.filter(({ name }) => name === checkpoint.origin);
+  if (ownKeys.length === 0) throw new ProofError('wrong-origin', 'the policy has no log of this origin');
+  const logKeys = verifyLogSignatures(checkpoint, note, ownKeys, options);
+  const otherKeys = keys.filter(({ name }) => name !== checkpoint.origin);
+  for (const key of otherKeys) refuseBadSignatures(checkpoint, note, key, options);
+  const witnesses = policy.witnesses.flatMap((witness) => witnessedBy(checkpoint, note, witness, options));
+  const quorum = quorumSatisfied(policy, new Set(witnesses.map(({ name }) => name)));
+  if (!quorum && options.quorum !== 'report') {
+    throw new ProofError('quorum-not-met', 'the quorum of the policy is not met', { witnesses: witnesses.length });
+  }
+  return { checkpoint, note, logKeys, witnesses, quorum };
+}
+
+const NEWLINE = 0x0a;
+const TAB = 0x09;
+const SPACE = 0x20;
+
+/** Collects lines in their order; guards the names, which witnesses and groups share. */
+class PolicyBuilder {
+  readonly #logs: PolicyLog[] = [];
+  readonly #witnesses: PolicyWitness[] = [];
+  readonly #groups: PolicyGroup[] = [];
+  readonly #names = new Set<string>();
+  readonly #members = new Set<string>();
+  #quorum: string | undefined;
+
+  add(items: readonly string[], line: number): void {
+    const [keyword, ...rest] = items;
+    if (keyword === 'log') this.#addLog(rest, line);
+    else if (keyword === 'witness') this.#addWitness(rest, line);
+    else if (keyword === 'group') this.#addGroup(rest, line);
+    else if (keyword === 'quorum') this.#addQuorum(rest, line);
+    else fail(line, 'a line begins with log, witness, group, quorum or #');
+  }
+
+  finish(): Policy {
+    if (this.#quorum === undefined) throw new ProofError('invalid-policy', 'the policy has no quorum line');
+    return { logs: this.#logs, witnesses: this.#witnesses, groups: this.#groups, quorum: this.#quorum };
+  }
+
+  #addLog(items: readonly string[], line: number): void {
+    const [vkey, url, ...more] = items;
+    if (vkey === undefined || more.length > 0) fail(line, 'a log has a vkey and at most a URL');
+    const key = parseKey(vkey, line);
+    if (key.type === 4) fail(line, 'the key of a log has type 1 or 6', 'unsupported-key-type');
+    checkNewKey(this.#logs, key, line);
+    this.#logs.push(url === undefined ? { key } : { key, url });
+    checkCount(this.#logs, line);
+  }
+
+  #addWitness(items: readonly string[], line: number): void {
+    const [name, vkey, url, ...more] = items;
+    if (name === undefined || vkey === undefined || more.length > 0) {
+      fail(line, 'a witness has a name, a vkey and at most a URL');
+    }
+    const key = parseKey(vkey, line);
+    if (key.type === 1) fail(line, 'the key of a witness has type 4 or 6', 'unsupported-key-type');
+    this.#define(name, line);
+    checkNewKey(this.#witnesses, key, line);
+    this.#witnesses.push(url === undefined ? { name, key } : { name, key, url });
+    checkCount(this.#witnesses, line);
+  }
+
+  #addGroup(items: readonly string[], line: number): void {
+    const [name, threshold, ...members] = items;
+    if (name === undefined || threshold === undefined) fail(line, 'a group has a name and a threshold');
+    for (const member of members) {
+      if (!this.#names.has(member)) fail(line, 'a member of the group is not defined on a line before it');
+      if (this.#members.has(member)) fail(line, 'a name can be a member once, in one group');
+      this.#members.add(member);
+    }
+    this.#groups.push({ name, threshold: parseThreshold(threshold, members.length, line), members });
+    this.#define(name, line);
+    checkCount(this.#groups, line);
+  }
+
+  #addQuorum(items: readonly string[], line: number): void {
+    const [name, ...more] = items;
+    if (name === undefined || more.length > 0) fail(line, 'a quorum is one name');
+    if (this.#quorum !== undefined) fail(line, 'a policy has one quorum line');
+    if (name !== NO_QUORUM && !this.#names.has(name)) fail(line, 'the quorum is not defined on a line before it');
+    this.#quorum = name;
+  }
+
+  #define(name: string, line: number): void {
+    if (name === NO_QUORUM) fail(line, 'the name none is taken');
+    if (this.#names.has(name)) fail(line, 'the name is defined twice');
+    this.#names.add(name);
+  }
+}
+
+function witnessedBy(
+  checkpoint: Checkpoint,
+  note: Note,
+  { name, key }: PolicyWitness,
+  options: VerifyOptions,
+): WitnessedBy[] {
+  const timestamps = linesBy(note, key).map((line) => verifyCosignature(checkpoint, line, key, options).timestamp);
+  if (timestamps.length === 0) return [];
+  const times = timestamps.filter((timestamp) => timestamp > 0);
+  return [{ name, key, timestamp: times.length === 0 ? 0 : Math.min(...times) }];
+}
+
+/** A known key's signature is never ignored, whoever's checkpoint it stands on. */
+function refuseBadSignatures(checkpoint: Checkpoint, note: Note, key: VerifierKey, options: VerifyOptions): void {
+  for (const line of linesBy(note, key)) verifySignature(checkpoint, line, key, options);
+}
+
+function linesBy(note: Note, key: VerifierKey): Note['signatures'] {
+  return note.signatures.filter(({ name, keyId }) => name === key.name && keyId === key.keyId);
+}
+
+function fail(line: number, message: string, code: ProofErrorCode = 'invalid-policy'): never {
+  throw new ProofError(code, `policy line ${line}: ${message}`, { line });
+}
+
+function parseKey(vkey: string, line: number): VerifierKey {
+  try {
+    return parseVerifierKey(vkey);
+  } catch (error) {
+    if (error instanceof ProofError) fail(line, error.message, error.code);
+    throw error;
+  }
+}
+
+/** Keys are duplicates if the public key is the same; equal names and ids of different keys would be ambiguous. */
+function checkNewKey(items: readonly { readonly key: VerifierKey }[], key: VerifierKey, line: number): void {
+  for (const { key: other } of items) {
+    if (equalBytes(other.publicKey, key.publicKey)) fail(line, 'the public key is listed twice');
+    if (other.name === key.name && other.keyId === key.keyId) fail(line, 'another key has the same name and id');
+  }
+}
+
+function checkCount(items: readonly unknown[], line: number): void {
+  if (items.length > MAX_POLICY_ITEMS) fail(line, `at most ${MAX_POLICY_ITEMS} lines of a kind are supported`);
+}
+
+function parseThreshold(text: string, count: number, line: number): number {
+  if (count < 1) fail(line, 'a group has at least one member');
+  if (text === 'all') return count;
+  if (text === 'any') return 1;
+  if (!/^[1-9][0-9]{0,5}$/.test(text)) fail(line, 'a threshold is all, any or a decimal number from 1');
+  const threshold = Number(text);
+  if (threshold > count) fail(line, 'the threshold is above the number of members');
+  return threshold;
+}
+
+function splitLines(octets: Uint8Array): readonly Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  let start = 0;
+  for (let end = octets.indexOf(NEWLINE); end >= 0; end = octets.indexOf(NEWLINE, start)) {
+    lines.push(octets.subarray(start, end));
+    start = end + 1;
+  }
+  return lines;
+}
+
+/** The items of a line, between spaces and tabs. A comment line is checked for control characters, too. */
+function splitItems(line: Uint8Array, number: number): readonly string[] {
+  const items: string[] = [];
+  let start = 0;
+  for (let i = 0; i <= line.length; i++) {
+    const octet = line[i] ?? SPACE;
+    if ((octet < SPACE && octet !== TAB) || octet === 0x7f) fail(number, 'a control character');
+    if (octet !== SPACE && octet !== TAB) continue;
+    if (i > start) items.push(octetsToText(line.subarray(start, i)));
+    start = i + 1;
+  }
+  return items;
+}
+
+function joinOctets(items: readonly string[]): Uint8Array {
+  const parts = items.flatMap((item) => [textToOctets(item), Uint8Array.of(SPACE)]);
+  return concatBytes(...parts.slice(0, -1), Uint8Array.of(NEWLINE));
+}
+
+function samePolicy(a: Policy, b: Policy): boolean {
+  const text = (policy: Policy): string =>
+    JSON.stringify([
+      policy.logs.map(({ key, url }) => [key.vkey, url]),
+      policy.witnesses.map(({ name, key, url }) => [name, key.vkey, url]),
+      policy.groups.map(({ name, threshold, members }) => [name, threshold, members]),
+      policy.quorum,
+    ]);
+  return text(a) === text(b);
+}
