@@ -1,0 +1,32 @@
+/**
+ * Commitments to single fields, so that a field can be shown, withheld or erased alone (DESIGN.md, Formats):
+ *
+ *   c    = SHA-256(cbor(["countersign/field/v1", salt (16 bytes), field_id, value_text]))
+ *   salt = 16 random bytes, or SHA-256(cbor(["countersign/salt/v1", secret (16 bytes), field_id])) cut to 16 bytes
+ *
+ * Without the salt a commitment discloses nothing, not even of a value with two possibilities; whoever holds the
+ * secret of an event can open all of its fields, so the first erasure destroys it.
+ */
+import { encodeCbor } from './cbor.ts';
+import { ProofError } from './errors.ts';
+import { type Hash, type Hasher, nobleHasher } from './hash.ts';
+
+export const SALT_BYTES = 16;
+export const FIELD_LABEL = 'countersign/field/v1';
+export const SALT_LABEL = 'countersign/salt/v1';
+
+/** The commitment to a field; `valueText` is the RFC 8785 text of its value. Throws `invalid-field`. */
+export function commitField(salt: Uint8Array, fieldId: string, valueText: string, hasher: Hasher = nobleHasher): Hash {
+  assertSalt(salt, 'salt');
+  return hasher.sha256(encodeCbor([FIELD_LABEL, salt, fieldId, valueText]));
+}
+
+/** The salt of one field, 16 bytes, from the secret of its event, 16 bytes. Throws `invalid-field`. */
+export function deriveSalt(secret: Uint8Array, fieldId: string, hasher: Hasher = nobleHasher): Uint8Array {
+  assertSalt(secret, 'secret');
+  return hasher.sha256(encodeCbor([SALT_LABEL, secret, fieldId])).slice(0, SALT_BYTES);
+}
+
+function assertSalt(bytes: Uint8Array, what: string): void {
+  if (bytes.length !== SALT_BYTES) throw new ProofError('invalid-field', `a ${what} is not ${SALT_BYTES} bytes`);
+}
