@@ -1,0 +1,155 @@
+/**
+ * Creates the directory of one log: its name and origin, its keys, its secret. The directory appears by one rename, so
+ * it is there with everything in it or not at all; an existing one is never touched, because a log that lost its keys
+ * cannot be the same log again.
+ */
+import { randomBytes } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { hexDecode, hexEncode } from '../../proofs/bytes.ts';
+import {
+  formatSignerKey,
+  isKeyName,
+  makeSignerKey,
+  parseSignerKey,
+  SIGNATURE_TYPE,
+  type SignerKey,
+  verifierKeyOf,
+} from '../../proofs/key.ts';
+import { type LogPaths, logPaths, logPathsIn } from './data-dir.ts';
+import { CliError } from './errors.ts';
+import {
+  exists,
+  makeDirectory,
+  readIfExists,
+  readInput,
+  syncDirectory,
+  writeFileAtomic,
+  writeSecret,
+} from './files.ts';
+
+export interface LogConfig {
+  readonly name: string;
+  readonly origin: string;
+  readonly kind: 'audit';
+}
+
+/** Everything of a log directory that stays the same for the life of the log. */
+export interface LogIdentity {
+  readonly config: LogConfig;
+  /** Ed25519 first, then ML-DSA-44; both under the name that is the origin. */
+  readonly signers: readonly [SignerKey, SignerKey];
+  readonly secret: Uint8Array;
+  /** The verifier keys of the signers, in the same order. */
+  readonly vkeys: readonly [string, string];
+}
+
+const SEED_BYTES = 32;
+const SECRET_BYTES = 32;
+
+/** A log's name is the first segment of its URLs. */
+const LOG_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+const ConfigSchema = Type.Object(
+  { name: Type.String({ pattern: LOG_NAME.source }), origin: Type.String(), kind: Type.Literal('audit') },
+  { additionalProperties: false },
+);
+
+/** Creates DATA/logs/NAME. Throws CliError `usage` for a bad name or origin, `already-exists`. */
+export async function createLog(data: string, name: string, origin: string): Promise<LogIdentity> {
+  checkNames(name, origin);
+  const paths = logPaths(data, name);
+  if (await exists(paths.directory)) {
+    throw new CliError(
+      'already-exists',
+      `there is a log at ${paths.directory} already`,
+      'Choose another --name, or another --data directory. A log keeps its keys and its history for ever.',
+    );
+  }
+  const building = logPathsIn(`${paths.directory}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    await writeLog(building, { name, origin, kind: 'audit' });
+    await rename(building.directory, paths.directory);
+  } catch (error) {
+    await rm(building.directory, { recursive: true, force: true });
+    throw error;
+  }
+  await syncDirectory(path.dirname(paths.directory));
+  return loadLog(paths);
+}
+
+/** The log of the directory, or undefined if there is none. */
+export async function loadLogIfExists(data: string, name: string): Promise<LogIdentity | undefined> {
+  const paths = logPaths(data, name);
+  return (await readIfExists(paths.config)) === undefined ? undefined : loadLog(paths);
+}
+
+/** Reads and checks a log directory. Throws CliError `unreadable-input` that names the file, ProofError for a bad key. */
+export async function loadLog(paths: LogPaths): Promise<LogIdentity> {
+  const config = await readConfig(paths);
+  const ed25519 = await readSigner(paths.ed25519Key, SIGNATURE_TYPE.ed25519, config.origin);
+  const mldsa44 = await readSigner(paths.mldsa44Key, SIGNATURE_TYPE.mldsa44Cosignature, config.origin);
+  const secret = hexDecode((await readInput(paths.secret, 'the secret of the log')).trim());
+  if (secret.length !== SECRET_BYTES) {
+    throw new CliError('unreadable-input', `${paths.secret} does not hold ${SECRET_BYTES} bytes in hexadecimal`);
+  }
+  return {
+    config,
+    signers: [ed25519, mldsa44],
+    secret,
+    vkeys: [verifierKeyOf(ed25519).vkey, verifierKeyOf(mldsa44).vkey],
+  };
+}
+
+/** A fresh key from the operating system's randomness. */
+export function generateSigner(name: string, type: SignerKey['type']): SignerKey {
+  return makeSignerKey(name, type, randomBytes(SEED_BYTES));
+}
+
+function checkNames(name: string, origin: string): void {
+  if (!LOG_NAME.test(name)) {
+    throw new CliError('usage', `"${name}" cannot be a log's name`, 'Use lower-case letters, digits and hyphens.');
+  }
+  if (!isKeyName(origin) || origin.includes('://')) {
+    throw new CliError(
+      'usage',
+      `"${origin}" cannot be an origin`,
+      'An origin is a URL without its scheme that nobody else uses, such as log.example.com/audit.',
+    );
+  }
+}
+
+async function writeLog(paths: LogPaths, config: LogConfig): Promise<void> {
+  await makeDirectory(path.dirname(paths.secret));
+  await writeSecret(paths.ed25519Key, `${formatSignerKey(generateSigner(config.origin, SIGNATURE_TYPE.ed25519))}\n`);
+  await writeSecret(
+    paths.mldsa44Key,
+    `${formatSignerKey(generateSigner(config.origin, SIGNATURE_TYPE.mldsa44Cosignature))}\n`,
+  );
+  await writeSecret(paths.secret, `${hexEncode(randomBytes(SECRET_BYTES))}\n`);
+  await writeFileAtomic(paths.config, `${JSON.stringify(config, null, 2)}\n`);
+}
+
+async function readConfig(paths: LogPaths): Promise<LogConfig> {
+  const text = await readInput(paths.config, 'the configuration of the log');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new CliError('unreadable-input', `${paths.config} is not JSON`);
+  }
+  if (!Value.Check(ConfigSchema, value)) {
+    throw new CliError('unreadable-input', `${paths.config} must hold exactly name, origin and kind "audit"`);
+  }
+  return value;
+}
+
+async function readSigner(file: string, type: SignerKey['type'], origin: string): Promise<SignerKey> {
+  const signer = parseSignerKey((await readInput(file, 'the key')).trim());
+  if (signer.type !== type || signer.name !== origin) {
+    throw new CliError('unreadable-input', `${file} is not a key of type ${type} for the origin ${origin}`);
+  }
+  return signer;
+}

@@ -1,0 +1,64 @@
+/**
+ * The command line as a whole: every verb, the exit codes, and the one place where an error becomes text. `main.ts`
+ * runs it for a process, tests run it with an Io of their own.
+ */
+import { Command, CommanderError } from 'commander';
+import { ProofError } from '../../proofs/errors.ts';
+import { CliError, EXIT, type ExitCode, messageOf } from './errors.ts';
+import type { Io } from './io.ts';
+import { initVerb } from './verbs/init.ts';
+import { keygenVerb } from './verbs/keygen.ts';
+
+const EXIT_CODES_HELP = `
+Exit codes:
+  0  done                 verify: PASS
+  1  refused or false     verify: FAIL
+  2  wrong usage, unreadable input, or not finished in time     verify: INCOMPLETE
+  3  the log did not answer; sending the same again is safe
+`;
+
+/** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */
+export async function runProgram(args: readonly string[], makeIo: (exitWith: Io['exitWith']) => Io): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.done;
+  const io = makeIo((code) => {
+    exitCode = code;
+  });
+  try {
+    await buildProgram(io).parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return reportError(io, error, args.includes('--json'));
+  }
+}
+
+function buildProgram(io: Io): Command {
+  const program = new Command('countersign')
+    .description('An audit trail that its own operator cannot rewrite.')
+    .addHelpText('after', EXIT_CODES_HELP)
+    .showHelpAfterError('(see --help)');
+  for (const verb of [initVerb, keygenVerb]) program.addCommand(verb(io));
+  for (const command of [program, ...program.commands]) prepare(command, io);
+  return program;
+}
+
+function prepare(command: Command, io: Io): void {
+  command.exitOverride().configureOutput({ writeOut: io.out, writeErr: io.err });
+  for (const child of command.commands) prepare(child, io);
+}
+
+function reportError(io: Io, error: unknown, json: boolean): ExitCode {
+  // Commander has printed its own message, and --help is no error.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.incomplete;
+  const { code, message, advice, exitCode } = describe(error);
+  io.err(`countersign: ${message}\n${advice.map((line) => `  ${line}\n`).join('')}`);
+  if (json) io.out(`${JSON.stringify({ error: { code, message, advice } })}\n`);
+  return exitCode;
+}
+
+function describe(error: unknown): { code: string; message: string; advice: readonly string[]; exitCode: ExitCode } {
+  if (error instanceof CliError) return error;
+  if (error instanceof ProofError) {
+    return { code: error.code, message: error.message, advice: [], exitCode: EXIT.incomplete };
+  }
+  return { code: 'unexpected', message: messageOf(error), advice: [], exitCode: EXIT.failed };
+}
