@@ -1,0 +1,108 @@
+/**
+ * Heads and keys, anyone's to read: the published checkpoint, the newest signed head for witnesses to fetch, `log.json`,
+ * and the way back for cosignatures.
+ *
+ * Spec: C2SP tlog-tiles (checkpoint), tlog-checkpoint, tlog-cosignature.
+ */
+import { hash } from 'node:crypto';
+import { Type } from '@sinclair/typebox';
+import { HttpProblem } from './problems.ts';
+import { PUBLIC_HEADERS, publicJson, respond, TEXT_CONTENT_TYPE } from './respond.ts';
+import type { AppContext, LogExchange, PublicRoute } from './route.ts';
+import { CosignaturesAnswer, LogDescription } from './schemas.ts';
+
+const NOTE_CONTENT = { 'text/plain': Type.String({ description: 'A signed note (C2SP tlog-checkpoint).' }) };
+
+export const headRoutes: readonly PublicRoute[] = [
+  {
+    method: 'GET',
+    path: '/:log/checkpoint',
+    access: 'public',
+    description: {
+      summary: 'The newest checkpoint that the quorum of witnesses has cosigned',
+      answers: {
+        200: { description: 'The published checkpoint.', content: NOTE_CONTENT },
+        304: { description: 'It is still the one named in If-None-Match.' },
+        404: { description: 'Nothing was published yet.' },
+      },
+    },
+    handle: ({ c, served }) => noteAnswer(c, served.log.checkpoint(), 'No checkpoint has reached the quorum yet.'),
+  },
+  {
+    method: 'GET',
+    path: '/:log/head',
+    access: 'public',
+    description: {
+      summary: 'The newest signed head, cosigned or not, for witnesses to fetch',
+      answers: {
+        200: { description: 'The newest signed head.', content: NOTE_CONTENT },
+        304: { description: 'It is still the one named in If-None-Match.' },
+        404: { description: 'Nothing was signed yet.' },
+      },
+    },
+    handle: ({ c, served }) => noteAnswer(c, served.log.head(), 'The log has not signed a head yet.'),
+  },
+  {
+    method: 'GET',
+    path: '/:log/log.json',
+    access: 'public',
+    description: {
+      summary: 'Name, origin, keys, policy and limits of the log',
+      answers: { 200: { description: 'What the log is.', content: { 'application/json': LogDescription } } },
+    },
+    handle: describeLog,
+  },
+  {
+    method: 'POST',
+    path: '/:log/cosignatures',
+    access: 'public',
+    description: {
+      summary: 'Hand in cosignatures for a head that the log signed',
+      body: NOTE_CONTENT,
+      answers: {
+        200: { description: 'How many were verified and kept.', content: { 'application/json': CosignaturesAnswer } },
+        409: { description: 'Not a head that this log signed.' },
+        422: { description: 'No cosignature verified.' },
+      },
+    },
+    handle: takeCosignatures,
+  },
+];
+
+function noteAnswer(c: AppContext, note: string | undefined, missing: string): Response {
+  if (note === undefined) throw new HttpProblem('no-head-yet', missing);
+  const etag = `"${hash('sha256', note, 'hex').slice(0, 32)}"`;
+  const headers = { ...PUBLIC_HEADERS, 'content-type': TEXT_CONTENT_TYPE, 'cache-control': 'no-cache', etag };
+  return namesEtag(c.req.header('if-none-match'), etag) ? respond(304, null, headers) : respond(200, note, headers);
+}
+
+/** RFC 9110 §13.1.2: a list of entity tags, compared weakly, or `*`. */
+function namesEtag(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
+}
+
+function describeLog({ served: { log }, services: { limits } }: LogExchange): Response {
+  return publicJson({
+    name: log.name,
+    origin: log.origin,
+    kind: 'audit',
+    vkeys: log.policy.logs.filter(({ key }) => key.name === log.origin).map(({ key }) => key.vkey),
+    policy: log.policyText,
+    limits: {
+      event_bytes: limits.maxEventBytes,
+      batch_bytes: limits.maxBatchBytes,
+      batch_lines: limits.maxBatchLines,
+      batch_receipts: limits.maxBatchReceipts,
+      page_events: limits.maxPageEvents,
+      wait_seconds: limits.maxWaitSeconds,
+    },
+  });
+}
+
+async function takeCosignatures({ c, served, services }: LogExchange): Promise<Response> {
+  const note = await services.bodies.read(c, services.limits.maxCosignatureBytes);
+  if (note.length === 0) throw new HttpProblem('invalid-note', 'The body is empty.');
+  const { accepted } = await served.log.addCosignatures(note);
+  return publicJson({ accepted });
+}

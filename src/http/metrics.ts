@@ -1,0 +1,144 @@
+/**
+ * Numbers for Prometheus. Counters and histograms are fed by the routes; gauges of the logs are read at the moment of a
+ * scrape, from the same health report that /healthz gives.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { LogHealth } from '../log/types.ts';
+import { respond, SECURITY_HEADERS } from './respond.ts';
+import type { ServedLog, SiteRoute } from './route.ts';
+
+export interface HttpMetrics {
+  readonly registry: Registry;
+  /** A function that counts one answer of this route; made once, called once a request. */
+  route(method: string, path: string): (status: number, elapsedMs: number) => void;
+  /** One group of events submitted to a log: outcomes, and how long the promise took. */
+  submitted(log: string, outcome: SubmitOutcome, eventCount: number): void;
+  submitTook(log: string, elapsedMs: number): void;
+}
+
+export type SubmitOutcome = 'accepted' | 'duplicate' | 'conflict' | 'refused' | 'overloaded';
+
+const LATENCY_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60];
+
+/** `withProcess`: also memory, event loop and garbage collection of this process. */
+export function createMetrics(logs: ReadonlyMap<string, ServedLog>, options: { withProcess?: boolean } = {}): HttpMetrics {
+  const registry = new Registry();
+  if (options.withProcess === true) collectDefaultMetrics({ register: registry });
+  const requests = new Counter({
+    name: 'countersign_http_requests_total',
+    help: 'Answers by route and status.',
+    labelNames: ['method', 'route', 'status'],
+    registers: [registry],
+  });
+  const durations = new Histogram({
+    name: 'countersign_http_request_duration_seconds',
+    help: 'Time from the first header to the finished answer, by route.',
+    labelNames: ['method', 'route'],
+    buckets: LATENCY_BUCKETS_SECONDS,
+    registers: [registry],
+  });
+  const events = new Counter({
+    name: 'countersign_events_submitted_total',
+    help: 'Events by log and by what became of them.',
+    labelNames: ['log', 'outcome'],
+    registers: [registry],
+  });
+  const submits = new Histogram({
+    name: 'countersign_submit_duration_seconds',
+    help: 'Time until events were sequenced, integrated and durable.',
+    labelNames: ['log'],
+    buckets: LATENCY_BUCKETS_SECONDS,
+    registers: [registry],
+  });
+  registerLogGauges(registry, logs);
+
+  return {
+    registry,
+    route(method, path) {
+      const label = openApiPath(path);
+      const duration = durations.labels(method, label);
+      const byStatus = new Map<number, { inc(): void }>();
+      return (status, elapsedMs) => {
+        let counter = byStatus.get(status);
+        if (counter === undefined) {
+          counter = requests.labels(method, label, `${status}`);
+          byStatus.set(status, counter);
+        }
+        counter.inc();
+        duration.observe(elapsedMs / 1000);
+      };
+    },
+    submitted: (log, outcome, eventCount) => events.labels(log, outcome).inc(eventCount),
+    submitTook: (log, elapsedMs) => submits.labels(log).observe(elapsedMs / 1000),
+  };
+}
+
+/** Hono's `/:log/events/:id{…}` as OpenAPI and people write it: `/{log}/events/{id}`. */
+export function openApiPath(path: string): string {
+  return path.replace(/:([a-z]+)(\{[^}]*\})?/g, '{$1}');
+}
+
+export const metricsRoute: SiteRoute = {
+  method: 'GET',
+  path: '/metrics',
+  access: 'site',
+  description: {
+    summary: 'Metrics for Prometheus',
+    answers: { 200: { description: 'The Prometheus text format.', content: { 'text/plain': {} as never } } },
+  },
+  handle: async ({ services: { metrics } }) =>
+    respond(200, await metrics.registry.metrics(), {
+      ...SECURITY_HEADERS,
+      'content-type': metrics.registry.contentType,
+      'cache-control': 'no-store',
+    }),
+};
+
+type GaugeValue = (health: LogHealth, log: ServedLog) => number;
+
+const LOG_GAUGES: readonly (readonly [name: string, help: string, value: GaugeValue])[] = [
+  ['countersign_log_healthy', '1 if a fresh checkpoint with a quorum is published.', (health) => Number(health.healthy)],
+  ['countersign_log_accepting', '1 if events are taken.', (health) => Number(health.accepting)],
+  ['countersign_log_signing', '1 if heads are signed.', (health) => Number(health.signing.state === 'signing')],
+  ['countersign_log_tree_size', 'Events that are durable and integrated.', (health) => health.treeSize],
+  ['countersign_log_signed_size', 'Size of the newest signed head.', (health) => health.signedSize],
+  ['countersign_log_published_size', 'Size of the newest published checkpoint.', (health) => health.publishedSize],
+  ['countersign_log_queued_events', 'Events that wait to become durable.', (health) => health.queuedEvents],
+  [
+    'countersign_log_head_signed_timestamp_seconds',
+    'When the newest head was signed; 0 if none was.',
+    (health) => (health.headSignedAtMs ?? 0) / 1000,
+  ],
+  [
+    'countersign_log_published_timestamp_seconds',
+    'When the newest checkpoint was published; 0 if none was.',
+    (health) => (health.publishedAtMs ?? 0) / 1000,
+  ],
+];
+
+function registerLogGauges(registry: Registry, logs: ReadonlyMap<string, ServedLog>): void {
+  for (const [name, help, value] of LOG_GAUGES) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['log'],
+      registers: [registry],
+      collect() {
+        for (const [logName, served] of logs) this.labels(logName).set(value(served.log.health(), served));
+      },
+    });
+  }
+  new Gauge({
+    name: 'countersign_witness_cosigned_size',
+    help: 'Largest size of this log that the witness has cosigned; 0 if none.',
+    labelNames: ['log', 'witness'],
+    registers: [registry],
+    collect() {
+      for (const [logName, served] of logs) {
+        for (const witness of served.log.health().witnesses) {
+          this.labels(logName, witness.name).set(witness.cosignedSize ?? 0);
+        }
+      }
+    },
+  });
+}

@@ -1,0 +1,217 @@
+/**
+ * The one place where an error becomes an HTTP status: RFC 9457 problem documents with stable types.
+ *
+ *   {"type":"urn:countersign:problem:unknown-member","title":"…","status":422,"detail":"…",
+ *    "instance":"urn:uuid:…","errors":[{"code":"unknown-member","pointer":"/actr","detail":"…"}]}
+ *
+ * `type` is API and never changes its meaning. `pointer` (RFC 6901) names a member of the body, `parameter` one of the
+ * query. `instance` is unique to this answer; the server's own log names it beside every 5xx.
+ */
+import { ProofError } from '../../proofs/errors.ts';
+import { EventProblem, type EventProblemCode } from '../events/types.ts';
+import { LogError, type LogErrorCode } from '../log/types.ts';
+import { AccessError, type AccessErrorCode } from '../trail/access.ts';
+import { SearchError, type SearchErrorCode } from '../trail/search.ts';
+import { SECURITY_HEADERS } from './respond.ts';
+
+export const PROBLEM_PREFIX = 'urn:countersign:problem:';
+export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
+
+/** Faults that only HTTP knows. */
+export type HttpProblemCode =
+  | 'unknown-path'
+  | 'unknown-log'
+  | 'unknown-event'
+  | 'unknown-tile'
+  | 'no-head-yet'
+  | 'method-not-allowed'
+  | 'missing-token'
+  | 'invalid-token'
+  | 'forbidden-role'
+  | 'unsupported-content-type'
+  | 'unsupported-content-encoding'
+  | 'not-acceptable'
+  | 'body-too-large'
+  | 'body-timeout'
+  | 'body-aborted'
+  | 'too-many-bodies'
+  | 'invalid-parameter'
+  | 'unknown-parameter'
+  | 'missing-parameter'
+  | 'invalid-body'
+  | 'invalid-note'
+  | 'event-id-conflict'
+  | 'not-yet-published'
+  | 'internal-error';
+
+export type ProblemCode = HttpProblemCode | EventProblemCode | LogErrorCode | AccessErrorCode | SearchErrorCode;
+
+/** One fault inside a request. */
+export interface ProblemFault {
+  readonly code?: string;
+  readonly pointer?: string;
+  readonly parameter?: string;
+  readonly detail: string;
+}
+
+export interface ProblemExtras {
+  readonly errors?: readonly ProblemFault[];
+  /** Further members of the document: indices, sizes, limits. Never contents, never secrets. */
+  readonly members?: Readonly<Record<string, string | number | readonly number[]>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a handler throws when HTTP itself is the matter. */
+export class HttpProblem extends Error {
+  readonly code: HttpProblemCode;
+  readonly extras: ProblemExtras;
+
+  constructor(code: HttpProblemCode, detail: string, extras: ProblemExtras = {}) {
+    super(detail);
+    this.name = 'HttpProblem';
+    this.code = code;
+    this.extras = extras;
+  }
+}
+
+/** A problem document before it has an `instance`. */
+export interface Problem {
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly detail: string;
+  readonly extras: ProblemExtras;
+}
+
+/** Status and title of every problem. */
+export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: string]>> = {
+  'unknown-path': [404, 'There is nothing at this path'],
+  'unknown-log': [404, 'There is no log of this name here'],
+  'unknown-event': [404, 'There is no such event in this log'],
+  'unknown-tile': [404, 'There is no such tile'],
+  'no-head-yet': [404, 'There is no such head yet'],
+  'method-not-allowed': [405, 'This path does not take this method'],
+  'missing-token': [401, 'A bearer token is needed'],
+  'invalid-token': [401, 'The bearer token is not valid here'],
+  'forbidden-role': [403, 'The role of this token does not allow this'],
+  'unsupported-content-type': [415, 'The content type is not one that is taken here'],
+  'unsupported-content-encoding': [415, 'The body must be sent without a content encoding'],
+  'not-acceptable': [406, 'None of the accepted content types can be made'],
+  'body-too-large': [413, 'The body is too large'],
+  'body-timeout': [408, 'The body did not arrive in time'],
+  'body-aborted': [400, 'The body ended early'],
+  'too-many-bodies': [503, 'Too many large requests at once'],
+  'invalid-parameter': [400, 'A query parameter is not valid'],
+  'unknown-parameter': [400, 'A query parameter is not known'],
+  'missing-parameter': [400, 'A query parameter is missing'],
+  'invalid-body': [422, 'The body is not what is expected here'],
+  'invalid-note': [400, 'The body is not a signed checkpoint'],
+  'event-id-conflict': [422, 'This event_id was used before, for other content'],
+  'not-yet-published': [409, 'The event is stored, and not yet under a published checkpoint'],
+  'internal-error': [500, 'The request could not be answered'],
+
+  'invalid-utf8': [400, 'The body is not valid UTF-8'],
+  'invalid-json': [400, 'The body is not valid JSON'],
+  'duplicate-member': [400, 'A member name occurs twice in one object'],
+  'unsafe-integer': [400, 'An integer is beyond 2^53-1 and must be sent as a string'],
+  'number-out-of-range': [400, 'A number cannot be represented'],
+  'lone-surrogate': [400, 'A string contains half of a surrogate pair'],
+  'too-deep': [400, 'The JSON is nested too deeply'],
+  'too-many-members': [422, 'There are too many members'],
+  'too-large': [413, 'The event is too large'],
+  'not-an-object': [422, 'An event is a JSON object'],
+  'unknown-member': [422, 'A member of the event is not known'],
+  'missing-member': [422, 'A member of the event is missing'],
+  'invalid-member': [422, 'A member of the event is not valid'],
+  'invalid-cloudevent': [422, 'The CloudEvent does not carry an audit event'],
+  'empty-body': [400, 'The body is empty'],
+  'too-many-lines': [413, 'The batch has too many lines'],
+
+  overloaded: [503, 'The log has more work than it can promise; try again later'],
+  'log-stopped': [503, 'The log has stopped and takes no events'],
+  'log-closed': [503, 'The log is shutting down'],
+  'clock-backwards': [503, "The log's clock went backwards; no event is taken until it has caught up"],
+  'not-in-log': [404, 'The tree does not reach that far'],
+  'size-not-signed': [404, 'No signed head reaches that size yet'],
+  'unknown-head': [409, 'This is not a head that this log signed'],
+  'invalid-cosignatures': [422, 'No cosignature of a known witness could be verified'],
+  'ambiguous-event-id': [409, 'Several producers used this event_id'],
+  'corrupt-data': [500, 'Stored data failed its check against the tree and is not served'],
+  'rolled-back': [503, 'The log lost data that it had signed, and refuses to sign'],
+  'guard-missing': [503, 'The signing guard is missing; the log refuses to sign'],
+  'guard-corrupt': [503, 'The signing guard is damaged; the log refuses to sign'],
+  'wrong-origin': [409, 'The checkpoint belongs to another log'],
+
+  'invalid-token-name': [422, 'The name of the token is not valid'],
+  'unknown-token': [404, 'There is no such token'],
+  'not-a-producer': [422, 'Only a producer token can replace a producer token'],
+  'last-admin': [409, 'The last admin token cannot be revoked'],
+  'too-many-tokens': [409, 'The log has as many tokens as it can keep'],
+  'invalid-token-file': [500, 'The token file of the log is damaged'],
+
+  'invalid-cursor': [400, 'The cursor is not one of this log'],
+  'cursor-of-another-query': [400, 'The cursor belongs to another query'],
+};
+
+/** Seconds after which a client may try again, when the error itself names none. */
+const DEFAULT_RETRY_AFTER_SECONDS = 1;
+
+/** What an error means to a client. Anything unexpected is `internal-error`, which says nothing about its cause. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof HttpProblem) return problem(error.code, error.message, error.extras);
+  if (error instanceof EventProblem) return problem(error.code, eventDetail(error), { errors: error.faults });
+  if (error instanceof LogError) return logProblem(error);
+  if (error instanceof AccessError) return problem(error.code, error.message);
+  if (error instanceof SearchError) {
+    return problem(error.code, error.message, { errors: [{ parameter: error.parameter, detail: error.message }] });
+  }
+  if (error instanceof ProofError && (error.code === 'invalid-note' || error.code === 'note-too-large')) {
+    return problem('invalid-note', error.message);
+  }
+  return problem('internal-error', 'The server failed; its own log says why, under this instance.');
+}
+
+/** The document itself, as it stands in an answer of its own and in a line of a batch's answer. */
+export function problemDocument(problem: Problem, instance?: string): Record<string, unknown> {
+  const [, title] = PROBLEMS[problem.code];
+  return {
+    type: PROBLEM_PREFIX + problem.code,
+    title,
+    status: problem.status,
+    detail: problem.detail,
+    ...(instance === undefined ? {} : { instance }),
+    ...(problem.extras.errors === undefined ? {} : { errors: problem.extras.errors }),
+    ...problem.extras.members,
+  };
+}
+
+export function problemResponse(problem: Problem, instance: string): Response {
+  return new Response(`${JSON.stringify(problemDocument(problem, instance))}\n`, {
+    status: problem.status,
+    headers: {
+      ...SECURITY_HEADERS,
+      'content-type': PROBLEM_CONTENT_TYPE,
+      'cache-control': 'no-store',
+      ...problem.extras.headers,
+    },
+  });
+}
+
+function problem(code: ProblemCode, detail: string, extras: ProblemExtras = {}): Problem {
+  const [status] = PROBLEMS[code];
+  return { code, status, detail, extras: status === 503 ? withRetryAfter(extras) : extras };
+}
+
+function logProblem(error: LogError): Problem {
+  const { retryAfterSeconds, ...details } = error.details;
+  const headers = typeof retryAfterSeconds === 'number' ? { headers: { 'retry-after': `${retryAfterSeconds}` } } : {};
+  return problem(error.code, error.message, { members: details, ...headers });
+}
+
+function withRetryAfter(extras: ProblemExtras): ProblemExtras {
+  return { ...extras, headers: { 'retry-after': `${DEFAULT_RETRY_AFTER_SECONDS}`, ...extras.headers } };
+}
+
+function eventDetail(error: EventProblem): string {
+  const more = error.faults.length - 1;
+  return more === 0 ? error.message : `${error.message} (and ${more} more)`;
+}

@@ -1,0 +1,87 @@
+/** Inclusion and consistency proofs as JSON, between any sizes up to the signed one; the log checks each before it is sent. */
+import { base64Encode } from '../../proofs/bytes.ts';
+import type { Hash } from '../../proofs/hash.ts';
+import { invalidParameter, readQuery, requiredDecimal } from './query.ts';
+import { publicJson } from './respond.ts';
+import type { LogExchange, PublicRoute } from './route.ts';
+import { ConsistencyProof, decimalParameter, InclusionProof } from './schemas.ts';
+
+const BEYOND = { description: 'The tree, or the newest signed head, does not reach that far.' };
+
+export const proofRoutes: readonly PublicRoute[] = [
+  {
+    method: 'GET',
+    path: '/:log/proof/inclusion',
+    access: 'public',
+    description: {
+      summary: 'Proof that the leaf `index` is in the tree of `size` leaves',
+      parameters: [
+        decimalParameter('index', 'Index of the leaf, from 0.'),
+        decimalParameter('size', 'Size of the tree, up to the newest signed one.'),
+      ],
+      answers: {
+        200: { description: 'The audit path (RFC 6962 §2.1.1).', content: { 'application/json': InclusionProof } },
+        404: BEYOND,
+      },
+    },
+    handle: inclusion,
+  },
+  {
+    method: 'GET',
+    path: '/:log/proof/consistency',
+    access: 'public',
+    description: {
+      summary: 'Proof that the tree of `from` leaves is a prefix of the tree of `to` leaves',
+      parameters: [
+        decimalParameter('from', 'The smaller size.'),
+        decimalParameter('to', 'The larger size, up to the newest signed one.'),
+      ],
+      answers: {
+        200: {
+          description: 'The consistency proof (RFC 6962 §2.1.2).',
+          content: { 'application/json': ConsistencyProof },
+        },
+        404: BEYOND,
+      },
+    },
+    handle: consistency,
+  },
+];
+
+async function inclusion({ c, served: { log } }: LogExchange): Promise<Response> {
+  const query = readQuery(c, ['index', 'size']);
+  const index = requiredDecimal(query, 'index');
+  const size = requiredDecimal(query, 'size');
+  if (index >= size) throw invalidParameter('index', 'must be below size');
+  const proof = await log.inclusionProof(index, size);
+  const [leafHash, root] = await Promise.all([log.leafHashAt(index), log.rootAt(size)]);
+  return publicJson({
+    origin: log.origin,
+    index,
+    size,
+    leaf_hash: base64Encode(leafHash),
+    root: base64Encode(root),
+    proof: encoded(proof),
+  });
+}
+
+async function consistency({ c, served: { log } }: LogExchange): Promise<Response> {
+  const query = readQuery(c, ['from', 'to']);
+  const from = requiredDecimal(query, 'from');
+  const to = requiredDecimal(query, 'to');
+  if (from > to) throw invalidParameter('from', 'must not be above to');
+  const proof = await log.consistencyProof(from, to);
+  const [fromRoot, toRoot] = await Promise.all([log.rootAt(from), log.rootAt(to)]);
+  return publicJson({
+    origin: log.origin,
+    from,
+    to,
+    from_root: base64Encode(fromRoot),
+    to_root: base64Encode(toRoot),
+    proof: encoded(proof),
+  });
+}
+
+function encoded(hashes: readonly Hash[]): string[] {
+  return hashes.map((hash) => base64Encode(hash));
+}

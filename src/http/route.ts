@@ -1,0 +1,176 @@
+/**
+ * What a route is: method, path, who may use it, what it says about itself, and its handler. One list of them makes
+ * the application (app.ts) and its description (openapi.ts), so that the two cannot disagree.
+ *
+ * `register` puts the same frame around every handler, in one function instead of a chain of middleware: find the log,
+ * check the token, run, turn an error into a problem, count. The hot path pays for nothing else.
+ */
+import type { HttpBindings } from '@hono/node-server';
+import type { TSchema } from '@sinclair/typebox';
+import type { Context, Hono } from 'hono';
+import type { PrepareContext } from '../events/types.ts';
+import type { Log } from '../log/types.ts';
+import { type Role, roleAllows, type TokenRecord, type TokenStore } from '../trail/access.ts';
+import type { BodyReader } from './body.ts';
+import type { HttpLimits } from './limits.ts';
+import type { HttpMetrics } from './metrics.ts';
+import { HttpProblem, type Problem, problemOf, problemResponse } from './problems.ts';
+import type { Waits } from './wait.ts';
+
+/** One log as it is served. */
+export interface ServedLog {
+  readonly log: Log;
+  readonly tokens: TokenStore;
+  /** What `prepare` needs for a submission by this producer. Called once a request. */
+  readonly prepareContext: (producerId: string) => PrepareContext;
+}
+
+export interface HttpLogger {
+  error(details: object, message: string): void;
+}
+
+/** What handlers use besides their own log. */
+export interface Services {
+  readonly logs: ReadonlyMap<string, ServedLog>;
+  readonly limits: HttpLimits;
+  readonly bodies: BodyReader;
+  readonly waits: Waits;
+  readonly metrics: HttpMetrics;
+  readonly logger: HttpLogger;
+  readonly nowMs: () => number;
+  /** A UUID for each problem. */
+  readonly newRequestId: () => string;
+}
+
+/** `incoming` is there when a real server runs the application, and not under `app.request`. */
+export interface AppEnv {
+  Bindings: Partial<HttpBindings> | undefined;
+}
+export type AppContext = Context<AppEnv>;
+export type App = Hono<AppEnv>;
+
+export interface SiteExchange {
+  readonly c: AppContext;
+  readonly services: Services;
+}
+
+export interface LogExchange extends SiteExchange {
+  readonly served: ServedLog;
+}
+
+export interface TokenExchange extends LogExchange {
+  readonly token: TokenRecord;
+}
+
+type Handler<E> = (exchange: E) => Response | Promise<Response>;
+
+/** What openapi.ts needs to describe the operation. */
+export interface Description {
+  readonly summary: string;
+  readonly parameters?: readonly Parameter[];
+  /** Content type → schema of the body. */
+  readonly body?: Readonly<Record<string, TSchema>>;
+  /** Status → what it means and carries. Problems that every route has are added. */
+  readonly answers: Readonly<Record<number, Answer>>;
+}
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'query' | 'path' | 'header';
+  readonly required?: boolean;
+  readonly description: string;
+  readonly schema: TSchema;
+}
+
+export interface Answer {
+  readonly description: string;
+  readonly content?: Readonly<Record<string, TSchema>>;
+}
+
+export const METHODS = ['GET', 'POST', 'DELETE'] as const;
+
+interface RouteBase {
+  readonly method: (typeof METHODS)[number];
+  /** In Hono's notation. Routes of a log begin with `/:log/`. */
+  readonly path: string;
+  readonly description: Description;
+}
+
+export interface SiteRoute extends RouteBase {
+  readonly access: 'site';
+  readonly handle: Handler<SiteExchange>;
+}
+
+/** Anyone may use it. */
+export interface PublicRoute extends RouteBase {
+  readonly access: 'public';
+  readonly handle: Handler<LogExchange>;
+}
+
+export interface TokenRoute extends RouteBase {
+  readonly access: Role;
+  readonly handle: Handler<TokenExchange>;
+}
+
+export type Route = SiteRoute | PublicRoute | TokenRoute;
+
+export function register(app: App, route: Route, services: Services): void {
+  const observe = services.metrics.route(route.method, route.path);
+  app.on(route.method, route.path, async (c) => {
+    const startedMs = performance.now();
+    const response = await answer(c, route, services);
+    observe(response.status, performance.now() - startedMs);
+    return response;
+  });
+}
+
+/** Answers with the problem that an error is, and notes the unexpected ones in the server's own log. */
+export function refuse(error: unknown, c: AppContext, services: Services): Response {
+  const problem: Problem = problemOf(error);
+  const instance = `urn:uuid:${services.newRequestId()}`;
+  if (problem.status >= 500) {
+    services.logger.error({ instance, code: problem.code, method: c.req.method, path: c.req.path, err: error }, 'refused');
+  }
+  return problemResponse(problem, instance);
+}
+
+async function answer(c: AppContext, route: Route, services: Services): Promise<Response> {
+  try {
+    if (route.access === 'site') return await route.handle({ c, services });
+    const served = servedLog(c, services);
+    if (route.access === 'public') return await route.handle({ c, services, served });
+    return await route.handle({ c, services, served, token: authorise(c, served, route.access) });
+  } catch (error) {
+    return refuse(error, c, services);
+  }
+}
+
+function servedLog(c: AppContext, services: Services): ServedLog {
+  const served = services.logs.get(c.req.param('log') ?? '');
+  if (served === undefined) throw new HttpProblem('unknown-log', 'No log of this name is served here; GET / lists them.');
+  return served;
+}
+
+const BEARER = /^Bearer +([!-~]+) *$/i;
+
+/** RFC 6750: the token of the request, if it is live and its role allows this. Tokens of another log are unknown here. */
+function authorise(c: AppContext, served: ServedLog, needed: Role): TokenRecord {
+  const header = c.req.header('authorization');
+  if (header === undefined) throw unauthorised('missing-token', served, 'Send the header "Authorization: Bearer <token>".');
+  const text = BEARER.exec(header)?.[1];
+  const token = text === undefined ? undefined : served.tokens.find(text);
+  if (token === undefined) {
+    throw unauthorised('invalid-token', served, 'The token is malformed, unknown to this log, or revoked.');
+  }
+  if (!roleAllows(token.role, needed)) {
+    throw new HttpProblem('forbidden-role', `This needs a token of the role ${needed}; this one is ${token.role}.`);
+  }
+  return token;
+}
+
+function unauthorised(code: 'missing-token' | 'invalid-token', served: ServedLog, detail: string): HttpProblem {
+  const error = code === 'invalid-token' ? ', error="invalid_token"' : '';
+  return new HttpProblem(code, detail, {
+    headers: { 'www-authenticate': `Bearer realm="${served.log.name}"${error}` },
+  });
+}

@@ -1,0 +1,92 @@
+/** Tokens of one log, for its admins. The text of a new token is in the answer to its creation and nowhere else. */
+import { Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import type { TokenRecord } from '../trail/access.ts';
+import { HttpProblem } from './problems.ts';
+import { privateJson, respond, SECURITY_HEADERS } from './respond.ts';
+import type { TokenExchange, TokenRoute } from './route.ts';
+import { CreatedTokenAnswer, NewTokenRequest, TokenList } from './schemas.ts';
+
+export const tokenRoutes: readonly TokenRoute[] = [
+  {
+    method: 'POST',
+    path: '/:log/tokens',
+    access: 'admin',
+    description: {
+      summary: 'Create a token; its text is shown once, here',
+      body: { 'application/json': NewTokenRequest },
+      answers: {
+        201: { description: 'The new token.', content: { 'application/json': CreatedTokenAnswer } },
+        422: { description: 'Not a valid request for a token.' },
+      },
+    },
+    handle: createToken,
+  },
+  {
+    method: 'GET',
+    path: '/:log/tokens',
+    access: 'admin',
+    description: {
+      summary: 'List the tokens of the log, revoked ones too; never their text',
+      answers: { 200: { description: 'All tokens, oldest first.', content: { 'application/json': TokenList } } },
+    },
+    handle: ({ served }) => privateJson(200, { tokens: served.tokens.list().map(tokenJson) }),
+  },
+  {
+    method: 'DELETE',
+    path: '/:log/tokens/:id',
+    access: 'admin',
+    description: {
+      summary: 'Revoke a token, at once and for good',
+      parameters: [
+        { name: 'id', in: 'path', required: true, description: 'The id of the token.', schema: Type.String() },
+      ],
+      answers: {
+        204: { description: 'It is revoked.' },
+        404: { description: 'There is no such live token.' },
+        409: { description: 'It is the last admin token.' },
+      },
+    },
+    handle: revokeToken,
+  },
+];
+
+async function createToken({ c, served, services }: TokenExchange): Promise<Response> {
+  const bytes = await services.bodies.read(c, services.limits.maxAdminBytes);
+  const request = parseBody(c.req.header('content-type'), bytes);
+  const { record, token } = await served.tokens.create(request);
+  return privateJson(201, { ...tokenJson(record), token });
+}
+
+async function revokeToken({ c, served }: TokenExchange): Promise<Response> {
+  await served.tokens.revoke(c.req.param('id') ?? '');
+  return respond(204, null, { ...SECURITY_HEADERS, 'cache-control': 'no-store' });
+}
+
+function parseBody(contentType: string | undefined, bytes: Uint8Array): typeof NewTokenRequest.static {
+  if (contentType === undefined || !/^application\/json *(?:;|$)/i.test(contentType)) {
+    throw new HttpProblem('unsupported-content-type', 'Send application/json.', { headers: { accept: 'application/json' } });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new HttpProblem('invalid-body', 'The body is not JSON.', { errors: [{ pointer: '', detail: 'is not JSON' }] });
+  }
+  if (Value.Check(NewTokenRequest, value)) return value;
+  const errors = [...Value.Errors(NewTokenRequest, value)].slice(0, 10);
+  throw new HttpProblem('invalid-body', 'Send {"role": "producer" | "auditor" | "admin", "name": "…"}.', {
+    errors: errors.map(({ path, message }) => ({ pointer: path, detail: message })),
+  });
+}
+
+function tokenJson(record: TokenRecord): object {
+  return {
+    id: record.id,
+    role: record.role,
+    name: record.name,
+    producer_id: record.producerId,
+    created_at: record.createdAt,
+    revoked_at: record.revokedAt,
+  };
+}
