@@ -7,13 +7,8 @@
  */
 import { ProofError } from './errors.ts';
 
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [member: string]: JsonValue };
+export type JsonObject = { readonly [member: string]: JsonValue };
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 
 /** Deepest nesting of arrays and objects that is written or read, far above what an event may have. */
 export const MAX_JSON_DEPTH = 64;
@@ -53,9 +48,7 @@ function write(value: JsonValue, depth: number): string {
 }
 
 // Array.isArray does not narrow a readonly array type.
-function isArray(
-  value: readonly JsonValue[] | { readonly [member: string]: JsonValue },
-): value is readonly JsonValue[] {
+function isArray(value: readonly JsonValue[] | JsonObject): value is readonly JsonValue[] {
   return Array.isArray(value);
 }
 
@@ -65,7 +58,7 @@ function writeArray(items: readonly JsonValue[], depth: number): string {
   return `[${out}]`;
 }
 
-function writeObject(object: { readonly [member: string]: JsonValue }, depth: number): string {
+function writeObject(object: JsonObject, depth: number): string {
   let out = '';
   // The default order of sort() is by UTF-16 code units, which is what §3.2.3 asks for.
   for (const name of Object.keys(object).sort()) {

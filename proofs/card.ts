@@ -23,14 +23,12 @@ export const MAX_CARD_FIELDS = 1024;
 
 /** The bytes of the card; the fields may come in any order. Throws `invalid-card`. */
 export function encodeCard(fields: readonly CardField[]): Uint8Array {
-  const sorted = sortFieldIds(fields.map(([id]) => id));
+  if (fields.length > MAX_CARD_FIELDS) throw new ProofError('invalid-card', `more than ${MAX_CARD_FIELDS} fields`);
+  for (const [id, commitment] of fields) assertField(id, commitment);
   const commitments = new Map(fields);
   if (commitments.size !== fields.length) throw new ProofError('invalid-card', 'a field id occurs twice');
-  const pairs = sorted.map((id): CborValue => [id, commitments.get(id) ?? null]);
-  const bytes = encodeCbor([CARD_LABEL, pairs]);
-  for (const [id, commitment] of fields) assertField(id, commitment);
-  if (fields.length > MAX_CARD_FIELDS) throw new ProofError('invalid-card', `more than ${MAX_CARD_FIELDS} fields`);
-  return bytes;
+  const sorted = sortFieldIds([...commitments.keys()]);
+  return encodeCbor([CARD_LABEL, sorted.map((id): CborValue => [id, commitments.get(id) ?? null])]);
 }
 
 /** The fields of a card, in its order. Throws `invalid-card`, or `invalid-cbor`. */

@@ -4,11 +4,8 @@
  *
  *   bytes ─▶ strict-json ─▶ schema ─▶ redact ─▶ commit ─▶ Prepared ─▶ src/log
  */
-import type { JsonValue } from '../../proofs/canonical-json.ts';
+import type { JsonObject } from '../../proofs/canonical-json.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
-
-/** A JSON object with its members in any order. */
-export type JsonObject = { readonly [member: string]: JsonValue };
 
 /** One field as it is committed to: its id and the RFC 8785 text of its value. */
 export type FieldText = readonly [fieldId: string, valueText: string];

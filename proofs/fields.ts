@@ -1,0 +1,87 @@
+/**
+ * An event as fields, and the way back (DESIGN.md, Fields of an event). Each top-level member is a field. A dotted path
+ * (`actor.session`, `context.ip`) is taken out of its parent and is a field of its own, with the path as its id, so that
+ * it can be withheld or erased without the rest.
+ *
+ *   { actor: { id, session }, action }  with  actor.session   ⇄   action, actor: { id }, actor.session
+ *
+ * Top-level names contain no dot, so an id with dots always means a path. Paths lead through objects only; one that
+ * meets an array, or ends nowhere, takes nothing out.
+ */
+import type { JsonObject, JsonValue } from './canonical-json.ts';
+import { ProofError } from './errors.ts';
+
+export type Field = readonly [fieldId: string, value: JsonValue];
+
+/** Takes an event apart. Throws `invalid-field` for a top-level member name with a dot, or an empty one. */
+export function splitFields(event: JsonObject, paths: readonly string[]): readonly Field[] {
+  const taken: Field[] = [];
+  let rest = event;
+  for (const name of Object.keys(event)) {
+    if (name === '' || name.includes('.')) {
+      throw new ProofError('invalid-field', 'a top-level member name is empty or contains a dot', { field: name });
+    }
+  }
+  // Deepest first: `context.a.b` leaves `context.a` before that leaves `context`.
+  for (const steps of [...new Set(paths)].map(parsePath).sort((a, b) => b.length - a.length)) {
+    if (steps.length < 2) continue;
+    const found = takeOut(rest, steps);
+    if (found === undefined) continue;
+    taken.push([steps.join('.'), found.value]);
+    rest = found.rest;
+  }
+  return [...Object.entries(rest), ...taken];
+}
+
+/**
+ * Puts the fields that are there together again; a parent that is not there is made, so that what was opened out of a
+ * withheld parent still has its place. Throws `invalid-field` if two fields claim one place.
+ */
+export function joinFields(fields: Iterable<Field>): JsonObject {
+  let event: JsonObject = {};
+  const bySteps = [...fields].map(([id, value]) => ({ steps: parsePath(id), value }));
+  for (const { steps, value } of bySteps.sort((a, b) => a.steps.length - b.steps.length)) {
+    event = putIn(event, steps, value);
+  }
+  return event;
+}
+
+function parsePath(path: string): readonly string[] {
+  const steps = path.split('.');
+  if (steps.includes('')) throw new ProofError('invalid-field', 'a field id has an empty step', { field: path });
+  return steps;
+}
+
+function takeOut(
+  object: JsonObject,
+  steps: readonly string[],
+): { readonly value: JsonValue; readonly rest: JsonObject } | undefined {
+  const [name, ...below] = steps;
+  const child = name !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
+  if (name === undefined || child === undefined) return undefined;
+  if (below.length === 0) {
+    return { value: child, rest: Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)) };
+  }
+  if (!isObject(child)) return undefined;
+  const found = takeOut(child, below);
+  // A computed name defines the member even if it is called __proto__.
+  return found && { value: found.value, rest: { ...object, [name]: found.rest } };
+}
+
+function putIn(object: JsonObject, steps: readonly string[], value: JsonValue): JsonObject {
+  const [name, ...below] = steps;
+  if (name === undefined) return object;
+  const child = Object.hasOwn(object, name) ? object[name] : undefined;
+  if (below.length === 0) {
+    if (child !== undefined) throw new ProofError('invalid-field', 'two fields claim one place', { field: name });
+    return { ...object, [name]: value };
+  }
+  if (child !== undefined && !isObject(child)) {
+    throw new ProofError('invalid-field', 'a field is inside a value that is not an object', { field: name });
+  }
+  return { ...object, [name]: putIn(child ?? {}, below, value) };
+}
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
