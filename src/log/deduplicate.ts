@@ -1,0 +1,57 @@
+/**
+ * Idempotency, for ever: one (producer, event id) is one entry. The same content again gets the first answer, other
+ * content under the same id is a conflict. Ids of groups that are still being written count as taken.
+ */
+import { equalBytes } from '../../proofs/bytes.ts';
+import type { Prepared } from '../events/types.ts';
+import type { Store } from '../store/contract.ts';
+import { decodeIdRow, idKey } from './rows.ts';
+
+/** An event whose id was taken before this group; `index` answers which. */
+export interface Taken {
+  readonly index: number;
+  readonly sameContent: boolean;
+}
+
+/** Per event of a group: it is new, was taken before, or repeats the event at `position` of the same group. */
+export type Occurrence =
+  | { readonly kind: 'new' }
+  | ({ readonly kind: 'taken' } & Taken)
+  | { readonly kind: 'repeats'; readonly position: number; readonly sameContent: boolean };
+
+/** Ids in groups that were planned and are not durable yet. */
+export type PendingIds = Map<string, { readonly index: number; readonly contentMac: Uint8Array }>;
+
+export function pendingName(event: Prepared): string {
+  return `${event.eventId}\0${event.producerId}`;
+}
+
+/**
+ * The pending ids are looked at before the store is asked: a group that becomes durable in between is then in the
+ * store's answer, and none can slip through. Only the one writer adds pending ids.
+ */
+export async function findOccurrences(
+  store: Store,
+  pending: PendingIds,
+  events: readonly Prepared[],
+): Promise<readonly Occurrence[]> {
+  const names = events.map(pendingName);
+  const inFlight = names.map((name) => pending.get(name));
+  const rows = await store.getMany(events.map((event) => idKey(event.eventId, event.producerId)));
+  const firstPosition = new Map<string, number>();
+  return events.map((event, position): Occurrence => {
+    const row = rows[position];
+    const taken = inFlight[position] ?? (row === undefined ? undefined : decodeIdRow(row));
+    if (taken !== undefined) {
+      return { kind: 'taken', index: taken.index, sameContent: equalBytes(taken.contentMac, event.contentMac) };
+    }
+    const name = names[position] ?? '';
+    const earlier = firstPosition.get(name);
+    const original = earlier === undefined ? undefined : events[earlier];
+    if (earlier === undefined || original === undefined) {
+      firstPosition.set(name, position);
+      return { kind: 'new' };
+    }
+    return { kind: 'repeats', position: earlier, sameContent: equalBytes(original.contentMac, event.contentMac) };
+  });
+}

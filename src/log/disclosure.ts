@@ -1,0 +1,51 @@
+/**
+ * The contents of one event as the log keeps them beside the tree: what opens each commitment. Erasing a field
+ * removes its salt and value and keeps its commitment, so that the card can still be recomputed.
+ *
+ *   cbor([secret or null, [[field_id, value or null, salt or commitment or null], …], [log_value, log_salt or null]])
+ *
+ * While `secret` is there, a field without a salt of its own has the derived one. The first erasure destroys the
+ * secret and stores the remaining salts as such (DESIGN.md, Commitment).
+ */
+import { type CborValue, decodeCbor, encodeCbor } from '../../proofs/cbor.ts';
+import { commitField, deriveSalt } from '../../proofs/commitment.ts';
+import type { Hasher } from '../../proofs/hash.ts';
+import type { Prepared } from '../events/types.ts';
+import { LogError, type StoredField } from './types.ts';
+
+/** The id of the field that the log itself adds; it is committed to beside the card. */
+export const LOG_FIELD = 'log';
+
+export function encodeDisclosure(event: Prepared): Uint8Array {
+  const fields = event.fields.map(([id, value]): CborValue => [id, value, event.salts?.get(id) ?? null]);
+  return encodeCbor([event.secret, fields, [event.logValueText, event.salts?.get(LOG_FIELD) ?? null]]);
+}
+
+/** The producer's fields in card order and then the field `log`, each with its commitment recomputed. */
+export function decodeDisclosure(bytes: Uint8Array, hasher: Hasher): readonly StoredField[] {
+  const value = decodeCbor(bytes);
+  if (!Array.isArray(value) || value.length !== 3) throw malformed();
+  const [secret, fields, log] = value as readonly CborValue[];
+  if (!(secret === null || secret instanceof Uint8Array) || !Array.isArray(fields) || !Array.isArray(log)) {
+    throw malformed();
+  }
+  const open = (id: CborValue | undefined, text: CborValue | undefined, own: CborValue | undefined): StoredField => {
+    if (typeof id !== 'string' || !(own === null || own instanceof Uint8Array)) throw malformed();
+    if (text === null) {
+      if (own === null) throw malformed();
+      return { id, commitment: own };
+    }
+    const salt = own ?? (secret === null ? null : deriveSalt(secret, id, hasher));
+    if (typeof text !== 'string' || salt === null) throw malformed();
+    return { id, commitment: commitField(salt, id, text, hasher), opening: { salt, value: text } };
+  };
+  const opened = (fields as readonly CborValue[]).map((field) => {
+    if (!Array.isArray(field) || field.length !== 3) throw malformed();
+    return open(field[0], field[1], field[2]);
+  });
+  return [...opened, open(LOG_FIELD, log[0], log[1])];
+}
+
+function malformed(): LogError {
+  return new LogError('corrupt-data', 'the stored contents of an event are malformed');
+}

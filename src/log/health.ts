@@ -1,0 +1,54 @@
+/** What an on-call engineer reads: each problem in one sentence that says what happened, what it means, what to do. */
+import type { Policy } from '../../proofs/policy.ts';
+import type { LogLimits } from './options.ts';
+import type { LogHealth, SigningState } from './types.ts';
+
+export interface HealthFacts {
+  readonly policy: Policy;
+  readonly limits: LogLimits;
+  readonly nowMs: number;
+  readonly treeSize: number;
+  readonly signedSize: number;
+  readonly headSignedAtMs: number | null;
+  readonly publishedSize: number;
+  readonly publishedAtMs: number | null;
+  /** Since when the tree has had entries that no published checkpoint covers. */
+  readonly unpublishedSinceMs: number | null;
+  readonly queuedEvents: number;
+  readonly signing: SigningState;
+  /** Why submissions are refused, if they are. */
+  readonly stopped: string | null;
+  readonly witnesses: LogHealth['witnesses'];
+}
+
+export function describeHealth(facts: HealthFacts): LogHealth {
+  const problems: string[] = [];
+  if (facts.stopped !== null) problems.push(`Submissions are refused: ${facts.stopped}`);
+  if (facts.signing.state === 'refusing') problems.push(`No head is signed: ${facts.signing.reason}`);
+  const waitedMs = facts.unpublishedSinceMs === null ? 0 : facts.nowMs - facts.unpublishedSinceMs;
+  if (waitedMs > facts.limits.maxUnpublishedMs) problems.push(unpublished(facts, waitedMs));
+  return {
+    healthy: problems.length === 0,
+    problems,
+    treeSize: facts.treeSize,
+    signedSize: facts.signedSize,
+    publishedSize: facts.publishedSize,
+    queuedEvents: facts.queuedEvents,
+    signing: facts.signing,
+    accepting: facts.stopped === null,
+    headSignedAtMs: facts.headSignedAtMs,
+    publishedAtMs: facts.publishedAtMs,
+    witnesses: facts.witnesses,
+  };
+}
+
+function unpublished(facts: HealthFacts, waitedMs: number): string {
+  const behind = facts.witnesses.filter(({ cosignedSize }) => (cosignedSize ?? -1) < facts.signedSize);
+  const names = behind.map(({ name, lastError }) => (lastError === null ? name : `${name} (${lastError})`));
+  const who = names.length === 0 ? 'every witness cosigned the newest head' : `not cosigned by: ${names.join(', ')}`;
+  return (
+    `The public checkpoint has stood at size ${facts.publishedSize} for ${Math.round(waitedMs / 1000)} s while the log ` +
+    `has ${facts.treeSize} entries: the quorum "${facts.policy.quorum}" of the policy is not met, ${who}. Submissions ` +
+    'go on and stay durable, but get no cosigned receipt. Start the missing witnesses or restore the way to them.'
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * Reading stored events back. The entry is compared with its leaf hash in the tree, and the contents with the entry:
+ * every commitment is recomputed and must lead to the card that the entry names. What does not fit is never served.
+ */
+import { equalBytes } from '../../proofs/bytes.ts';
+import { cardHash, encodeCard } from '../../proofs/card.ts';
+import { decodeEntry } from '../../proofs/entry.ts';
+import type { Hash, Hasher } from '../../proofs/hash.ts';
+import type { Store } from '../store/contract.ts';
+import { decodeDisclosure, LOG_FIELD } from './disclosure.ts';
+import { readAllItems } from './entries.ts';
+import type { TreeState } from './integrate.ts';
+import { checkEntry } from './load.ts';
+import type { TreeReader } from './tree-reader.ts';
+import { LogError, type StoredEvent } from './types.ts';
+
+export interface EventSource {
+  readonly store: Store;
+  readonly reader: TreeReader;
+  readonly hasher: Hasher;
+  readonly state: TreeState;
+}
+
+/** Indices closer together than this are read in one sweep. */
+const MAX_SWEEP_GAP = 16;
+
+export async function readEntry(source: EventSource, index: number): Promise<Uint8Array> {
+  const [entry] = await readAllItems(source.store, 'entries', index, index + 1);
+  if (entry === undefined) throw new LogError('corrupt-data', `entry ${index} is missing on disk`, { index });
+  await checkedLeaf(source, index, entry);
+  return entry;
+}
+
+/** The events at these ascending indices, in that order. Throws LogError `corrupt-data` naming the first bad one. */
+export async function readEvents(source: EventSource, indices: readonly number[]): Promise<readonly StoredEvent[]> {
+  const sweeps = await Promise.all(sweepsOf(indices).map((sweep) => readSweep(source, sweep)));
+  return sweeps.flat();
+}
+
+async function readSweep(source: EventSource, indices: readonly number[]): Promise<readonly StoredEvent[]> {
+  const from = indices[0] ?? 0;
+  const to = (indices.at(-1) ?? 0) + 1;
+  const [entries, disclosures] = await Promise.all([
+    readAllItems(source.store, 'entries', from, to),
+    readAllItems(source.store, 'disclosures', from, to),
+  ]);
+  const events: StoredEvent[] = [];
+  for (const index of indices) {
+    const entry = entries[index - from];
+    const disclosure = disclosures[index - from];
+    if (entry === undefined || disclosure === undefined) {
+      throw new LogError('corrupt-data', `event ${index} is missing on disk`, { index });
+    }
+    const leafHash = await checkedLeaf(source, index, entry);
+    events.push(openEvent(index, entry, leafHash, disclosure, source.hasher));
+  }
+  return events;
+}
+
+async function checkedLeaf({ reader, state, hasher }: EventSource, index: number, entry: Uint8Array): Promise<Hash> {
+  const [expected] = await reader.hashReader(state)([{ level: 0, index }]);
+  return checkEntry(index, entry, expected, hasher);
+}
+
+function openEvent(
+  index: number,
+  entry: Uint8Array,
+  leafHash: Hash,
+  disclosure: Uint8Array,
+  hasher: Hasher,
+): StoredEvent {
+  const altered = (): LogError =>
+    new LogError('corrupt-data', `the contents of event ${index} were altered on disk: they do not open its entry`, {
+      index,
+    });
+  let fields: StoredEvent['fields'];
+  try {
+    fields = decodeDisclosure(disclosure, hasher);
+  } catch {
+    throw altered();
+  }
+  const decoded = decodeEntry(entry);
+  const card = encodeCard(fields.filter(({ id }) => id !== LOG_FIELD).map(({ id, commitment }) => [id, commitment]));
+  const logCommitment = fields.find(({ id }) => id === LOG_FIELD)?.commitment;
+  const opens = logCommitment !== undefined && equalBytes(logCommitment, decoded.logCommitment);
+  if (!opens || !equalBytes(cardHash(card, hasher), decoded.cardHash)) throw altered();
+  const { logTime, producerId, producerSeq } = decoded;
+  return { index, entry, leafHash, logTime, producerId, producerSeq, card, fields };
+}
+
+function sweepsOf(indices: readonly number[]): readonly (readonly number[])[] {
+  const sweeps: number[][] = [];
+  for (const index of indices) {
+    const current = sweeps.at(-1);
+    const last = current?.at(-1);
+    if (current !== undefined && last !== undefined && index - last <= MAX_SWEEP_GAP) current.push(index);
+    else sweeps.push([index]);
+  }
+  return sweeps;
+}

@@ -1,0 +1,93 @@
+/**
+ * Which rows a log keeps in its store, and their keys: one byte for the kind, then big-endian numbers or text, so that
+ * the store's order is the order of the log. All rows of one group are written in one batch.
+ *
+ *   1                       state: the compact range and the last log time           (replaced by every group)
+ *   2 level:u8 index:u48    a full tile, 256 hashes                                  (written once)
+ *   3 firstIndex:u48        a chunk of consecutive entries, as an entry bundle       (written once)
+ *   4 firstIndex:u48        the disclosures of the same chunk                        (rewritten by an erasure)
+ *   5 eventId 0 producerId  index:u48 and the content's MAC: idempotency for ever    (written once)
+ *   6                       the newest signed head                                   (replaced by every signature)
+ *   7                       the published checkpoint                                 (replaced by every publication)
+ *   8 term 0 firstIndex:u48 postings, see src/trail/postings.ts                      (written once)
+ */
+import { concatBytes, utf8Encode } from '../../proofs/bytes.ts';
+import type { RangeOptions } from '../store/contract.ts';
+import { LogError } from './types.ts';
+
+const INDEX_BYTES = 6;
+/** Indices are 48-bit in keys: 2^48 events is 8,900 years at a thousand a second. */
+const MAX_INDEX = 2 ** 48 - 1;
+const MAC_BYTES = 16;
+
+const KIND = { state: 1, tile: 2, entries: 3, disclosures: 4, id: 5, head: 6, published: 7, postings: 8 } as const;
+
+export const STATE_KEY: Uint8Array = Uint8Array.of(KIND.state);
+export const HEAD_KEY: Uint8Array = Uint8Array.of(KIND.head);
+export const PUBLISHED_KEY: Uint8Array = Uint8Array.of(KIND.published);
+
+export function tileKey(level: number, index: number): Uint8Array {
+  return concatBytes(Uint8Array.of(KIND.tile, level), encodeIndex(index));
+}
+
+export type ChunkKind = 'entries' | 'disclosures';
+
+export function chunkKey(kind: ChunkKind, firstIndex: number): Uint8Array {
+  return concatBytes(Uint8Array.of(KIND[kind]), encodeIndex(firstIndex));
+}
+
+/** The first index of the chunk with this key. */
+export function chunkFirstIndex(key: Uint8Array): number {
+  return decodeIndex(key, 1);
+}
+
+/** The one chunk that holds `index`, if there is one: the last that begins at or before it. */
+export function chunkHolding(kind: ChunkKind, index: number): RangeOptions {
+  return { gte: chunkKey(kind, 0), lt: chunkKey(kind, index + 1), reverse: true, limit: 1 };
+}
+
+export function idKey(eventId: string, producerId: string): Uint8Array {
+  return concatBytes(Uint8Array.of(KIND.id), utf8Encode(eventId), Uint8Array.of(0), utf8Encode(producerId));
+}
+
+/** All rows of an event id, whoever sent it. Neither part contains a zero byte: the schema refuses control characters. */
+export function idRange(eventId: string, limit: number): RangeOptions {
+  const prefix = concatBytes(Uint8Array.of(KIND.id), utf8Encode(eventId));
+  return { gte: concatBytes(prefix, Uint8Array.of(0)), lt: concatBytes(prefix, Uint8Array.of(1)), limit };
+}
+
+export function encodeIdRow(index: number, contentMac: Uint8Array): Uint8Array {
+  return concatBytes(encodeIndex(index), contentMac);
+}
+
+export function decodeIdRow(row: Uint8Array): { readonly index: number; readonly contentMac: Uint8Array } {
+  if (row.length !== INDEX_BYTES + MAC_BYTES)
+    throw new LogError('corrupt-data', 'an event id row has the wrong length');
+  return { index: decodeIndex(row, 0), contentMac: row.slice(INDEX_BYTES) };
+}
+
+export function postingsKey(term: string, firstIndex: number): Uint8Array {
+  return concatBytes(Uint8Array.of(KIND.postings), utf8Encode(term), Uint8Array.of(0), encodeIndex(firstIndex));
+}
+
+/** The first index of the postings row with this key. */
+export function postingsFirstIndex(key: Uint8Array): number {
+  return decodeIndex(key, key.length - INDEX_BYTES);
+}
+
+export function encodeIndex(index: number): Uint8Array {
+  if (!Number.isSafeInteger(index) || index < 0 || index > MAX_INDEX) {
+    throw new LogError('corrupt-data', `index ${index} does not fit a row key`);
+  }
+  const bytes = new Uint8Array(INDEX_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, Math.floor(index / 2 ** 32));
+  view.setUint32(2, index % 2 ** 32);
+  return bytes;
+}
+
+function decodeIndex(bytes: Uint8Array, offset: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (offset < 0 || offset + INDEX_BYTES > bytes.length) throw new LogError('corrupt-data', 'a row key is too short');
+  return view.getUint16(offset) * 2 ** 32 + view.getUint32(offset + 2);
+}
