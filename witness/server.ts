@@ -1,0 +1,102 @@
+/**
+ * The one place where the witness is HTTP: paths to handlers, replies to responses, bodies and connections bounded.
+ *
+ *     POST /add-checkpoint   POST /sign-subtree   GET /<origin hash>/checkpoint      C2SP tlog-witness
+ *     GET /                  name and keys        GET /healthz   GET /metrics         for the operator
+ */
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { messageOf, WitnessError } from './errors.ts';
+import { type Reply, TEXT } from './reply.ts';
+import { MAX_REQUEST_BYTES } from './request.ts';
+import type { Witness } from './witness.ts';
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+export interface WitnessServer {
+  readonly url: string;
+  /** Takes no new connection, lets requests finish for a bounded time, then cuts what is left. */
+  readonly close: () => Promise<void>;
+}
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const DRAIN_MS = 5_000;
+const MAX_CONNECTIONS = 4_096;
+
+export function createWitnessApp(witness: Witness): Hono {
+  const app = new Hono();
+  const limited = bodyLimit({
+    maxSize: MAX_REQUEST_BYTES,
+    onError: (c) => c.text('the request is too long\n', 413),
+  });
+  const bodyOf = async (request: Request): Promise<Uint8Array> => new Uint8Array(await request.arrayBuffer());
+  app.post('/add-checkpoint', limited, async (c) => respond(await witness.addCheckpoint(await bodyOf(c.req.raw))));
+  app.post('/sign-subtree', limited, async (c) => respond(await witness.signSubtree(await bodyOf(c.req.raw))));
+  app.get('/:hash{[0-9a-f]{64}}/checkpoint', async (c) =>
+    respond(await witness.monitoredCheckpoint(c.req.param('hash')), { 'cache-control': 'no-cache' }),
+  );
+  app.get('/', (c) => c.text([witness.name, ...witness.vkeys, ''].join('\n')));
+  app.get('/healthz', async (c) => {
+    const health = await witness.health();
+    return c.json(health, health.healthy ? 200 : 503);
+  });
+  app.get('/metrics', async (c) =>
+    c.body(await witness.metrics.text(), 200, { 'content-type': witness.metrics.contentType }),
+  );
+  for (const path of ['/add-checkpoint', '/sign-subtree']) {
+    app.all(path, (c) => c.text('use POST\n', 405, { allow: 'POST' }));
+  }
+  app.notFound((c) => c.text('there is nothing here\n', 404));
+  app.onError((_, c) => c.text('the witness failed\n', 500));
+  return app;
+}
+
+/** Serves the witness. Throws `config-invalid` when the address cannot be had. */
+export async function serveWitness(witness: Witness, { host, port }: ListenOptions): Promise<WitnessServer> {
+  const server = createAdaptorServer({
+    fetch: createWitnessApp(witness).fetch,
+    serverOptions: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+  });
+  if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new WitnessError('config-invalid', `cannot listen on ${host}:${port}: ${messageOf(error)}`)),
+    );
+    server.listen(port, host, resolve);
+  });
+  return {
+    url: urlOf(server.address(), host),
+    close: () =>
+      new Promise((resolve) => {
+        const cut = setTimeout(() => {
+          if ('closeAllConnections' in server) server.closeAllConnections();
+        }, DRAIN_MS);
+        server.close(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+        if ('closeIdleConnections' in server) server.closeIdleConnections();
+      }),
+  };
+}
+
+function urlOf(address: AddressInfo | string | null, host: string): string {
+  if (address === null || typeof address === 'string') throw new WitnessError('config-invalid', 'no address');
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+}
+
+function respond(reply: Reply, headers: Record<string, string> = {}): Response {
+  const retryAfter = reply.retryAfterSeconds === undefined ? {} : { 'retry-after': String(reply.retryAfterSeconds) };
+  const cache = reply.status === 200 ? headers : {};
+  return new Response(reply.body, {
+    status: reply.status,
+    headers: { ...cache, ...retryAfter, 'content-type': reply.contentType || TEXT },
+  });
+}
