@@ -21,7 +21,10 @@ export type SubmitOutcome = 'accepted' | 'duplicate' | 'conflict' | 'refused' | 
 const LATENCY_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60];
 
 /** `withProcess`: also memory, event loop and garbage collection of this process. */
-export function createMetrics(logs: ReadonlyMap<string, ServedLog>, options: { withProcess?: boolean } = {}): HttpMetrics {
+export function createMetrics(
+  logs: ReadonlyMap<string, ServedLog>,
+  options: { withProcess?: boolean } = {},
+): HttpMetrics {
   const registry = new Registry();
   if (options.withProcess === true) collectDefaultMetrics({ register: registry });
   const requests = new Counter({
@@ -97,7 +100,11 @@ export const metricsRoute: SiteRoute = {
 type GaugeValue = (health: LogHealth, log: ServedLog) => number;
 
 const LOG_GAUGES: readonly (readonly [name: string, help: string, value: GaugeValue])[] = [
-  ['countersign_log_healthy', '1 if a fresh checkpoint with a quorum is published.', (health) => Number(health.healthy)],
+  [
+    'countersign_log_healthy',
+    '1 if a fresh checkpoint with a quorum is published.',
+    (health) => Number(health.healthy),
+  ],
   ['countersign_log_accepting', '1 if events are taken.', (health) => Number(health.accepting)],
   ['countersign_log_signing', '1 if heads are signed.', (health) => Number(health.signing.state === 'signing')],
   ['countersign_log_tree_size', 'Events that are durable and integrated.', (health) => health.treeSize],

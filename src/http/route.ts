@@ -42,10 +42,8 @@ export interface Services {
   readonly newRequestId: () => string;
 }
 
-/** `incoming` is there when a real server runs the application, and not under `app.request`. */
-export interface AppEnv {
-  Bindings: Partial<HttpBindings> | undefined;
-}
+/** What @hono/node-server passes along; under `app.request` there is none of it, not even the object. */
+export type AppEnv = { Bindings: Partial<HttpBindings> };
 export type AppContext = Context<AppEnv>;
 export type App = Hono<AppEnv>;
 
@@ -129,7 +127,10 @@ export function refuse(error: unknown, c: AppContext, services: Services): Respo
   const problem: Problem = problemOf(error);
   const instance = `urn:uuid:${services.newRequestId()}`;
   if (problem.status >= 500) {
-    services.logger.error({ instance, code: problem.code, method: c.req.method, path: c.req.path, err: error }, 'refused');
+    services.logger.error(
+      { instance, code: problem.code, method: c.req.method, path: c.req.path, err: error },
+      'refused',
+    );
   }
   return problemResponse(problem, instance);
 }
@@ -147,7 +148,8 @@ async function answer(c: AppContext, route: Route, services: Services): Promise<
 
 function servedLog(c: AppContext, services: Services): ServedLog {
   const served = services.logs.get(c.req.param('log') ?? '');
-  if (served === undefined) throw new HttpProblem('unknown-log', 'No log of this name is served here; GET / lists them.');
+  if (served === undefined)
+    throw new HttpProblem('unknown-log', 'No log of this name is served here; GET / lists them.');
   return served;
 }
 
@@ -156,7 +158,8 @@ const BEARER = /^Bearer +([!-~]+) *$/i;
 /** RFC 6750: the token of the request, if it is live and its role allows this. Tokens of another log are unknown here. */
 function authorise(c: AppContext, served: ServedLog, needed: Role): TokenRecord {
   const header = c.req.header('authorization');
-  if (header === undefined) throw unauthorised('missing-token', served, 'Send the header "Authorization: Bearer <token>".');
+  if (header === undefined)
+    throw unauthorised('missing-token', served, 'Send the header "Authorization: Bearer <token>".');
   const text = BEARER.exec(header)?.[1];
   const token = text === undefined ? undefined : served.tokens.find(text);
   if (token === undefined) {

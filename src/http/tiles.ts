@@ -33,7 +33,8 @@ export const tileRoutes: readonly PublicRoute[] = [
           name: 'path',
           in: 'path',
           required: true,
-          description: '`<L>/<N…>[.p/<W>]` or `entries/<N…>[.p/<W>]`, as in C2SP tlog-tiles: `0/x001/234`, `entries/000.p/7`.',
+          description:
+            '`<L>/<N…>[.p/<W>]` or `entries/<N…>[.p/<W>]`, as in C2SP tlog-tiles: `0/x001/234`, `entries/000.p/7`.',
           schema: Type.String(),
         },
       ],
@@ -51,7 +52,8 @@ export const tileRoutes: readonly PublicRoute[] = [
 
 async function serveTile({ c, served: { log } }: LogExchange): Promise<Response> {
   const resource = tileResource(c, log.name);
-  if (resource.level === 'entries') return bundleAnswer(c, found(await log.entryBundle(resource.index, resource.width)));
+  if (resource.level === 'entries')
+    return bundleAnswer(c, found(await log.entryBundle(resource.index, resource.width)));
   return respond(200, found(await log.tile(resource)), TILE_HEADERS);
 }
 

@@ -65,13 +65,17 @@ async function revokeToken({ c, served }: TokenExchange): Promise<Response> {
 
 function parseBody(contentType: string | undefined, bytes: Uint8Array): typeof NewTokenRequest.static {
   if (contentType === undefined || !/^application\/json *(?:;|$)/i.test(contentType)) {
-    throw new HttpProblem('unsupported-content-type', 'Send application/json.', { headers: { accept: 'application/json' } });
+    throw new HttpProblem('unsupported-content-type', 'Send application/json.', {
+      headers: { accept: 'application/json' },
+    });
   }
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    throw new HttpProblem('invalid-body', 'The body is not JSON.', { errors: [{ pointer: '', detail: 'is not JSON' }] });
+    throw new HttpProblem('invalid-body', 'The body is not JSON.', {
+      errors: [{ pointer: '', detail: 'is not JSON' }],
+    });
   }
   if (Value.Check(NewTokenRequest, value)) return value;
   const errors = [...Value.Errors(NewTokenRequest, value)].slice(0, 10);

@@ -11,7 +11,11 @@ export interface Waits {
    * Waits until a published checkpoint covers the index. `published` is false when the time ran out; `applied` is
    * false when too many others wait already.
    */
-  forPublished(log: Log, index: number, seconds: number): Promise<{ readonly published: boolean; readonly applied: boolean }>;
+  forPublished(
+    log: Log,
+    index: number,
+    seconds: number,
+  ): Promise<{ readonly published: boolean; readonly applied: boolean }>;
 }
 
 export interface WaitLimits {

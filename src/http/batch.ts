@@ -1,0 +1,170 @@
+/**
+ * Many events in one body, one JSON text a line (NDJSON). Each line stands alone: a bad one is reported with its number
+ * and the good ones go in, in their order. The answer has one line for each line that is not blank:
+ *
+ *   {"line":1,"status":"accepted","event_id":"…","index":7,"log_time":"…","leaf_hash":"…"}
+ *   {"line":2,"status":"refused","problem":{"type":"urn:countersign:problem:missing-member",…}}
+ *
+ * Lines are prepared and submitted in slices, the next one being prepared while the last one is being written. If the
+ * log refuses a slice (overload), that slice and everything behind it is reported as refused, so that order is kept and
+ * a client can send again exactly what did not go in. If it refuses the first, the whole request is the 503.
+ */
+import { EventProblem, type PrepareContext, type Prepared } from '../events/types.ts';
+import type { Log, SubmitResult } from '../log/types.ts';
+import { problemDocument, problemOf } from './problems.ts';
+import { respond, SECURITY_HEADERS } from './respond.ts';
+import type { TokenExchange } from './route.ts';
+import {
+  type AcknowledgementJson,
+  acknowledgement,
+  conflictProblem,
+  contextOf,
+  prepareBody,
+  submitGroup,
+} from './submission.ts';
+
+/** Events that are prepared before other requests get a turn, and submitted together. */
+const SLICE_EVENTS = 256;
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+interface Line {
+  /** From 1, blank lines counted. */
+  readonly line: number;
+  readonly bytes: Uint8Array;
+}
+
+/** One line of the answer. */
+interface Outcome extends Partial<Omit<AcknowledgementJson, 'status'>> {
+  readonly line: number;
+  readonly status: AcknowledgementJson['status'] | 'refused';
+  readonly problem?: Readonly<Record<string, unknown>>;
+  readonly receipt?: string;
+}
+
+export async function takeBatch(exchange: TokenExchange): Promise<Response> {
+  const { c, services, served } = exchange;
+  const body = await services.bodies.read(c, services.limits.maxBatchBytes);
+  const lines = splitLines(body, services.limits.maxBatchLines);
+  if (lines.length === 0) throw new EventProblem({ code: 'empty-body', pointer: '', detail: 'the batch has no lines' });
+  const outcomes = await submitLines(exchange, lines);
+  const waitSeconds = services.waits.granted(c.req.header('prefer'));
+  const applied = waitSeconds !== undefined && (await waitForAll(exchange, outcomes, waitSeconds));
+  const withReceipts = applied && lines.length <= services.limits.maxBatchReceipts;
+  const answered = withReceipts
+    ? await Promise.all(outcomes.map((outcome) => withReceipt(served.log, outcome)))
+    : outcomes;
+  return respond(200, answered.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''), {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/x-ndjson',
+    'cache-control': 'no-store',
+    ...(applied ? { 'preference-applied': `wait=${waitSeconds}` } : {}),
+  });
+}
+
+function splitLines(body: Uint8Array, maxLines: number): readonly Line[] {
+  const lines: Line[] = [];
+  for (let start = 0, line = 1; start < body.length; line++) {
+    const newline = body.indexOf(NEWLINE, start);
+    const end = newline === -1 ? body.length : newline;
+    const bytes = body.subarray(start, end > start && body[end - 1] === CARRIAGE_RETURN ? end - 1 : end);
+    if (line > maxLines) {
+      throw new EventProblem({ code: 'too-many-lines', pointer: '', detail: `a batch has at most ${maxLines} lines` });
+    }
+    if (!isBlank(bytes)) lines.push({ line, bytes });
+    start = end + 1;
+  }
+  return lines;
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0x20 || byte === 0x09);
+}
+
+async function submitLines(exchange: TokenExchange, lines: readonly Line[]): Promise<readonly Outcome[]> {
+  const context = contextOf(exchange);
+  const outcomes: Outcome[] = [];
+  let writing: Promise<Written> | undefined;
+  for (let start = 0; start < lines.length; start += SLICE_EVENTS) {
+    const slice = lines.slice(start, start + SLICE_EVENTS).map((line) => prepareLine(exchange, line, context));
+    const written = await writing;
+    outcomes.push(...(written?.outcomes ?? []));
+    if (written?.refusedBy !== undefined) {
+      return [...outcomes, ...lines.slice(start).map(({ line }) => refusedLine(line, written.refusedBy))];
+    }
+    writing = submitSlice(exchange, slice, start === 0);
+    await othersTurn();
+  }
+  const last = await writing;
+  return [...outcomes, ...(last?.outcomes ?? [])];
+}
+
+type PreparedLine = { readonly line: number } & ({ readonly prepared: Prepared } | { readonly problem: unknown });
+
+function prepareLine(exchange: TokenExchange, { line, bytes }: Line, context: PrepareContext): PreparedLine {
+  try {
+    return { line, prepared: prepareBody(exchange, bytes, 'event', context) };
+  } catch (problem) {
+    if (problem instanceof EventProblem) return { line, problem };
+    throw problem;
+  }
+}
+
+interface Written {
+  readonly outcomes: readonly Outcome[];
+  /** What kept the whole slice out: nothing behind it may go in before it. */
+  readonly refusedBy?: unknown;
+}
+
+/** Never rejects, except for the first slice: then nothing of the request was stored, and the error is its answer. */
+async function submitSlice(exchange: TokenExchange, slice: readonly PreparedLine[], first: boolean): Promise<Written> {
+  const good = slice.flatMap((item) => ('prepared' in item ? [item.prepared] : []));
+  try {
+    const results = good.length === 0 ? [] : await submitGroup(exchange, good);
+    const left = results.values();
+    return {
+      outcomes: slice.map((item) =>
+        'prepared' in item
+          ? storedLine(item.line, item.prepared, left.next().value)
+          : refusedLine(item.line, item.problem),
+      ),
+    };
+  } catch (error) {
+    if (first) throw error;
+    return {
+      outcomes: slice.map((item) => refusedLine(item.line, 'prepared' in item ? error : item.problem)),
+      refusedBy: error,
+    };
+  }
+}
+
+function storedLine(line: number, prepared: Prepared, result: SubmitResult | undefined): Outcome {
+  if (result === undefined) throw new Error('the log answered fewer results than it was given events');
+  if (result.status === 'conflict')
+    return { ...refusedLine(line, conflictProblem(result.index)), event_id: prepared.eventId };
+  return { line, ...acknowledgement(prepared.eventId, result) };
+}
+
+function refusedLine(line: number, error: unknown): Outcome {
+  return { line, status: 'refused', problem: problemDocument(problemOf(error)) };
+}
+
+/** True if the wait was granted and every event that went in is published. */
+async function waitForAll(exchange: TokenExchange, outcomes: readonly Outcome[], seconds: number): Promise<boolean> {
+  const last = Math.max(-1, ...outcomes.map(({ index }) => index ?? -1));
+  if (last === -1) return false;
+  const { applied } = await exchange.services.waits.forPublished(exchange.served.log, last, seconds);
+  return applied;
+}
+
+async function withReceipt(log: Log, outcome: Outcome): Promise<Outcome> {
+  if (outcome.status === 'refused' || outcome.index === undefined) return outcome;
+  const receipt = log.publishedSize() > outcome.index ? await log.receipt(outcome.index) : undefined;
+  return receipt === undefined ? outcome : { ...outcome, receipt };
+}
+
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,132 @@
+/**
+ * Is it well? For load balancers and for the engineer on call.
+ *
+ * `/healthz` is 200 only if every log has a checkpoint that is fresh, signed by the log and cosigned by the quorum; this
+ * is judged here again, from the bytes that are served and under the policy, not taken from the log's own opinion.
+ * `/readyz` is 200 if every log takes events, whether or not witnesses are about.
+ */
+import { utf8Encode } from '../../proofs/bytes.ts';
+import { ProofError } from '../../proofs/errors.ts';
+import { checkCheckpoint } from '../../proofs/policy.ts';
+import type { Log } from '../log/types.ts';
+import { JSON_CONTENT_TYPE, respond, SECURITY_HEADERS } from './respond.ts';
+import type { Services, SiteExchange, SiteRoute } from './route.ts';
+import { HealthReport } from './schemas.ts';
+
+const HEALTH_CONTENT = { 'application/json': HealthReport };
+
+export const healthRoutes: readonly SiteRoute[] = [
+  {
+    method: 'GET',
+    path: '/healthz',
+    access: 'site',
+    description: {
+      summary: 'Does every log have a fresh, quorum-cosigned checkpoint?',
+      answers: {
+        200: { description: 'Yes.', content: HEALTH_CONTENT },
+        503: { description: 'No; `problems` says why and what to do.', content: HEALTH_CONTENT },
+      },
+    },
+    handle: healthz,
+  },
+  {
+    method: 'GET',
+    path: '/readyz',
+    access: 'site',
+    description: {
+      summary: 'Does every log take events?',
+      answers: {
+        200: { description: 'Yes.', content: HEALTH_CONTENT },
+        503: { description: 'No; `problems` says why.', content: HEALTH_CONTENT },
+      },
+    },
+    handle: readyz,
+  },
+];
+
+function healthz({ services }: SiteExchange): Response {
+  return report(services, ({ log }) => {
+    const { healthy, problems } = log.health();
+    const fault = publishedFault(log);
+    return fault === undefined ? { ok: healthy, problems } : { ok: false, problems: [fault, ...problems] };
+  });
+}
+
+function readyz({ services }: SiteExchange): Response {
+  return report(services, ({ log }) => {
+    const { accepting, problems } = log.health();
+    return { ok: accepting, problems: accepting ? [] : problems };
+  });
+}
+
+type Judge = (served: { readonly log: Log }) => { readonly ok: boolean; readonly problems: readonly string[] };
+
+function report(services: Services, judge: Judge): Response {
+  const logs = [...services.logs.values()].map((served) => {
+    const { ok, problems } = judge(served);
+    return { ok, json: { ...logJson(served.log), status: ok ? 'ok' : 'failing', problems } };
+  });
+  const ok = logs.every((log) => log.ok);
+  const body = {
+    status: ok ? 'ok' : 'failing',
+    time: new Date(services.nowMs()).toISOString(),
+    logs: logs.map(({ json }) => json),
+  };
+  return respond(ok ? 200 : 503, `${JSON.stringify(body)}\n`, {
+    ...SECURITY_HEADERS,
+    'content-type': JSON_CONTENT_TYPE,
+    'cache-control': 'no-store',
+  });
+}
+
+function logJson(log: Log): object {
+  const health = log.health();
+  return {
+    name: log.name,
+    origin: log.origin,
+    tree_size: health.treeSize,
+    signed_size: health.signedSize,
+    published_size: health.publishedSize,
+    queued_events: health.queuedEvents,
+    accepting: health.accepting,
+    signing: health.signing.state,
+    head_signed_at: timeOrNull(health.headSignedAtMs),
+    published_at: timeOrNull(health.publishedAtMs),
+    witnesses: health.witnesses.map((witness) => ({
+      name: witness.name,
+      cosigned_size: witness.cosignedSize,
+      cosigned_at: timeOrNull(witness.cosignedAtMs),
+      last_error: witness.lastError,
+    })),
+  };
+}
+
+/** One verdict per log and checkpoint: verifying post-quantum signatures takes milliseconds, and health is asked often. */
+const verdicts = new WeakMap<Log, { readonly checkpoint: string; readonly fault: string | undefined }>();
+
+function publishedFault(log: Log): string | undefined {
+  const checkpoint = log.checkpoint();
+  if (checkpoint === undefined) return undefined; // the log's own report says so
+  const known = verdicts.get(log);
+  if (known?.checkpoint === checkpoint) return known.fault;
+  const fault = judgeCheckpoint(log, checkpoint);
+  verdicts.set(log, { checkpoint, fault });
+  return fault;
+}
+
+function judgeCheckpoint(log: Log, checkpoint: string): string | undefined {
+  try {
+    checkCheckpoint(log.policy, utf8Encode(checkpoint));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error;
+    return (
+      `The published checkpoint of ${log.name} does not pass its own policy (${error.code}: ${error.message}): ` +
+      'verifiers will refuse it. Stop serving this log and compare keys, policy.txt and data directory.'
+    );
+  }
+}
+
+function timeOrNull(timeMs: number | null): string | null {
+  return timeMs === null ? null : new Date(timeMs).toISOString();
+}

@@ -1,0 +1,80 @@
+/** What one event and a batch have in common: preparing, handing to the log, counting, and the words of the answer. */
+import { base64Encode } from '../../proofs/bytes.ts';
+import { prepareCloudEvent, prepareEvent } from '../events/prepare.ts';
+import { EventProblem, type PrepareContext, type Prepared } from '../events/types.ts';
+import { LogError, type SubmitResult } from '../log/types.ts';
+import { formatTimeUs } from '../trail/time.ts';
+import { HttpProblem } from './problems.ts';
+import type { TokenExchange } from './route.ts';
+
+export type Stored = Exclude<SubmitResult, { readonly status: 'conflict' }>;
+
+/** What `prepare` needs for this request: the token's producer and the log's versions of this moment. */
+export function contextOf({ served, token }: TokenExchange): PrepareContext {
+  if (token.producerId === null) throw new Error(`token ${token.id} may submit and has no producer id`);
+  return served.prepareContext(token.producerId);
+}
+
+/** Untrusted bytes to a prepared event. Throws EventProblem; nothing was stored then. */
+export function prepareBody(
+  { served, services }: TokenExchange,
+  body: Uint8Array,
+  form: 'event' | 'cloudevent',
+  context: PrepareContext,
+): Prepared {
+  try {
+    return form === 'event' ? prepareEvent(body, context) : prepareCloudEvent(body, context);
+  } catch (error) {
+    if (error instanceof EventProblem) services.metrics.submitted(served.log.name, 'refused', 1);
+    throw error;
+  }
+}
+
+/** Hands events to the log in this order and returns when they are durable. Throws LogError; then none was stored. */
+export async function submitGroup(
+  exchange: TokenExchange,
+  events: readonly Prepared[],
+): Promise<readonly SubmitResult[]> {
+  const { log } = exchange.served;
+  const { metrics } = exchange.services;
+  const startedMs = performance.now();
+  try {
+    const results = await log.submit(events);
+    metrics.submitTook(log.name, performance.now() - startedMs);
+    for (const { status } of results) metrics.submitted(log.name, status, 1);
+    return results;
+  } catch (error) {
+    if (error instanceof LogError && error.code === 'overloaded')
+      metrics.submitted(log.name, 'overloaded', events.length);
+    throw error;
+  }
+}
+
+export interface AcknowledgementJson {
+  readonly status: 'accepted' | 'duplicate';
+  readonly event_id: string;
+  readonly index: number;
+  readonly log_time: string;
+  readonly leaf_hash: string;
+}
+
+export function acknowledgement(eventId: string, result: Stored): AcknowledgementJson {
+  return {
+    status: result.status,
+    event_id: eventId,
+    index: result.index,
+    log_time: formatTimeUs(result.logTime),
+    leaf_hash: base64Encode(result.leafHash),
+  };
+}
+
+export function conflictProblem(index: number): HttpProblem {
+  return new HttpProblem(
+    'event-id-conflict',
+    `This producer used this event_id before, for other content: the event ${index} of this log. Nothing was stored.`,
+    {
+      errors: [{ pointer: '/event_id', detail: 'was used before, for other content' }],
+      members: { index },
+    },
+  );
+}
