@@ -112,7 +112,7 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
     logger,
     cosigner,
     publisher,
-    nowMs,
+    elapsedMs: () => performance.now(),
     durableState: () => durable,
     lastSigned: found.lastSigned,
     head: found.head,

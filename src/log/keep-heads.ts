@@ -21,7 +21,8 @@ export interface HeadKeeperOptions {
   readonly logger: LogLogger;
   readonly cosigner: Cosigner;
   readonly publisher: Publisher;
-  readonly nowMs: () => number;
+  /** A clock that never steps, for durations: the wall clock may jump. */
+  readonly elapsedMs: () => number;
   readonly durableState: () => TreeState;
   /** Tree of the last head that was ever signed; the next head must extend it. */
   readonly lastSigned: CompactRange;
@@ -36,6 +37,8 @@ export class HeadKeeper {
   readonly #options: HeadKeeperOptions;
   #lastSigned: CompactRange;
   #head: SignedHead | undefined;
+  /** On the clock of `elapsedMs`. */
+  #signedAt = 0;
   #refusal: LogError | undefined;
   /** Why the last attempt failed, where the next one may succeed. */
   #hindrance: LogError | undefined;
@@ -62,6 +65,7 @@ export class HeadKeeper {
 
   start(): void {
     if (this.#head !== undefined) {
+      this.#signedAt = this.#options.elapsedMs();
       this.#options.cosigner.open(this.#head);
       this.#options.onHead(this.#head);
     }
@@ -95,11 +99,11 @@ export class HeadKeeper {
   }
 
   #isDue(): boolean {
-    const { durableState, publisher, limits, nowMs } = this.#options;
+    const { durableState, publisher, limits, elapsedMs } = this.#options;
     if (this.#head === undefined) return true;
     if (this.#head.checkpoint.size === durableState().range.size) return false;
     const isPublic = (publisher.published?.size ?? -1) >= this.#head.checkpoint.size;
-    return isPublic || nowMs() - this.#head.signedAtMs >= limits.headPatienceMs;
+    return isPublic || elapsedMs() - this.#signedAt >= limits.headPatienceMs;
   }
 
   async #sign(): Promise<void> {
@@ -109,6 +113,7 @@ export class HeadKeeper {
       if (this.#refusal !== undefined) return;
       this.#lastSigned = head.range;
       this.#head = head;
+      this.#signedAt = this.#options.elapsedMs();
       this.#hindrance = undefined;
       const cosigned = cosigner.open(head);
       if (quorumSatisfied(policy, new Set())) await this.#publish(cosigned);

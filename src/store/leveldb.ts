@@ -26,8 +26,8 @@ export async function openLevelStore(directory: string): Promise<Store> {
     throw storeError(error, `cannot open the database in ${directory}`);
   }
   return {
-    get: (key) => guarded('read', () => db.get(key)),
-    getMany: (keys) => guarded('read', () => db.getMany([...keys])),
+    get: (key) => guarded('read', async () => plain(await db.get(key))),
+    getMany: (keys) => guarded('read', async () => (await db.getMany([...keys])).map(plain)),
     range: (options) => guarded('read', () => readRange(db, options)),
     write: (rows) => guarded('write', () => writeRows(db, rows)),
     close: () => guarded('close', () => db.close()),
@@ -36,7 +36,12 @@ export async function openLevelStore(directory: string): Promise<Store> {
 
 async function readRange(db: Database, { gte, lt, reverse = false, limit }: RangeOptions): Promise<readonly PutRow[]> {
   const entries = await db.iterator({ gte, lt, reverse, limit }).all();
-  return entries.map(([key, value]) => ({ key, value }));
+  return entries.map(([key, value]) => ({ key: plain(key), value: plain(value) }));
+}
+
+/** The binding hands out Buffers, whose `slice` shares memory where that of a Uint8Array copies. */
+function plain<Bytes extends Uint8Array | undefined>(bytes: Bytes): Bytes | Uint8Array {
+  return bytes === undefined ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 async function writeRows(db: Database, rows: readonly Row[]): Promise<void> {

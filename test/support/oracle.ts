@@ -67,7 +67,8 @@ async function checkHeads(log: Log, leaves: readonly Uint8Array[]): Promise<void
   }
   const published = log.checkpoint();
   if (published !== undefined) must(checkCheckpoint(log.policy, published).quorum, 'the checkpoint lacks its quorum');
-  const [from = 0, to = 0] = sizes;
+  const to = Math.max(0, ...sizes);
+  const from = Math.min(to, ...sizes);
   const proof = await log.consistencyProof(from, to);
   checkConsistency({
     from,
