@@ -26,8 +26,8 @@ async function main(root: string): Promise<number> {
     results.push(result);
     console.log(`${name}: ${summary([result])}`);
     for (const { id, outcome, why } of result.verdicts) {
-      if (outcome === 'failed') console.log(`  FAILED ${id}: ${why}`);
-      else if (verbose && outcome !== 'passed') console.log(`  ${outcome} ${id}: ${why}`);
+      if (outcome === 'failed') console.log(`  FAILED ${id}: ${oneLine(why)}`);
+      else if (verbose && outcome !== 'passed') console.log(`  ${outcome} ${id}: ${oneLine(why)}`);
     }
   }
   console.log(`total, ${results.length} files: ${summary(results)}`);
@@ -39,4 +39,8 @@ function summary(results: readonly FileResult[]): string {
     results.flatMap(({ verdicts }) => verdicts).filter((verdict) => verdict.outcome === outcome).length;
   const unknown = `${count('not-understood')} not understood (${count('either')} either)`;
   return `${count('passed')} passed, ${count('failed')} failed, ${unknown}`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').slice(0, 300);
 }

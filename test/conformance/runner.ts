@@ -18,7 +18,7 @@ export interface FileResult {
   readonly verdicts: readonly Verdict[];
 }
 
-/** By the name of the folder, wherever under the root it is. */
+/** By the name of the nearest folder around the file, so that one family can be run by itself. */
 const FAMILIES: ReadonlyMap<string, Family> = new Map([
   ['merkle', judgeMerkle],
   ['notes', judgeNotes],
@@ -30,6 +30,7 @@ const FAMILIES: ReadonlyMap<string, Family> = new Map([
   ['loglist', judgeLogList],
   ['ed25519', judgeEd25519],
   ['mldsa44', judgeMlDsa44],
+  ['scitt', () => undefined],
 ]);
 
 /** Every JSON file under the root, sorted, relative to it. */
@@ -50,9 +51,8 @@ export async function runFile(root: string, name: string): Promise<FileResult> {
   }
   if (!isFields(content)) return notUnderstood(name, {}, 'not an object');
   const file: VectorFile = { name, folder: path.dirname(path.join(root, name)), content };
-  const family = name
-    .split('/')
-    .slice(0, -1)
+  const family = file.folder
+    .split(path.sep)
     .reverse()
     .map((folder) => FAMILIES.get(folder))
     .find((found) => found);
