@@ -25,9 +25,9 @@ export interface ListedLog {
   readonly contact?: string;
 }
 
-/** 16 MiB. */
-export const MAX_LOG_LIST_BYTES = 16_777_216;
-export const MAX_LOG_LIST_LOGS = 65_536;
+/** 4 MiB. */
+export const MAX_LOG_LIST_BYTES = 4_194_304;
+export const MAX_LOG_LIST_LOGS = 16_384;
 
 const HEADER = 'logs/v0';
 const MAX_REQUESTS_PER_DAY = 2 ** 31 - 1;
