@@ -10,13 +10,14 @@
 import { equalBytes } from '../proofs/bytes.ts';
 import { checkConsistency, climb, MAX_PROOF_HASHES } from '../proofs/check.ts';
 import type { Checkpoint } from '../proofs/checkpoint.ts';
-import { cosignedMessage, makeCosignature } from '../proofs/cosignature.ts';
+import { cosignedMessage, makeCosignature, readTimestamp } from '../proofs/cosignature.ts';
 import { ProofError } from '../proofs/errors.ts';
 import { EMPTY_ROOT, type Hash, nobleHasher } from '../proofs/hash.ts';
+import type { VerifierKey } from '../proofs/key.ts';
 import type { NoteSignature } from '../proofs/note.ts';
 import type { Cosigner } from './cosigner.ts';
 import { messageOf, WitnessError } from './errors.ts';
-import { type Evidence, type EvidenceKind, makeEvidence } from './evidence.ts';
+import { type Evidence, type Finding, makeEvidence } from './evidence.ts';
 import type { HeadRecord } from './head-record.ts';
 import type { JudgedHead } from './logs.ts';
 import type { WitnessParts } from './parts.ts';
@@ -42,31 +43,24 @@ export function cosignHead(
   via: Evidence['via'],
   admit: (held: Checkpoint | undefined) => void = () => {},
 ): Promise<HeadRecord> {
-  const { state, clock, metrics, logger } = parts;
+  const { state, clock, cosigners, metrics, logger } = parts;
   const { origin, size } = head.checkpoint;
   return state.exclusively(origin, async () => {
     const held = await state.head(origin);
-    const judgement = judge(held?.checkpoint, head.checkpoint, claim);
-    if (judgement.finding !== undefined && held !== undefined) {
-      const { kind, prefixRoot } = judgement.finding;
-      const found = {
-        kind,
-        held,
-        offered: head,
-        via,
-        nowMs: clock(),
-        ...(kind === 'failed-consistency' ? { proof: claim.proof } : {}),
-        ...(prefixRoot === undefined ? {} : { prefixRoot }),
-      };
-      await keepEvidence(parts, makeEvidence(found));
+    const { refused, finding } = judge(held?.checkpoint, head.checkpoint, claim);
+    if (finding !== undefined && held !== undefined) {
+      await keepEvidence(parts, makeEvidence({ ...finding, held, offered: head, via, nowMs: clock() }));
     }
-    if (judgement.refused !== undefined) throw judgement.refused;
+    if (refused !== undefined) throw refused;
     admit(held?.checkpoint);
 
     const next = recordOf(held, head);
     // A head that is held already is on the disk already; a newer one is written, fsynced, and only then signed.
     if (next !== held) await metrics.timePersist(() => state.advance(held, next));
-    const signatures = await sign(parts, next.checkpoint);
+    const timestamp = Math.floor(clock() / 1000);
+    // The same head in the same second has the same signatures: who asks again and again costs us nothing.
+    if (cosigners.every(({ key }) => timeOfLine(next, key) === timestamp)) return next;
+    const signatures = await sign(parts, next.checkpoint, timestamp);
     metrics.cosigned(origin, size);
     logger.debug({ origin, size, via }, 'cosigned');
     return state.keepCosignatures(next, signatures);
@@ -74,17 +68,19 @@ export function cosignHead(
 }
 
 /**
- * The head that is held, with our lines. A crash between the record and the signature, or before the signature was
- * written down, leaves a record without them; they are made again here, over the same head.
+ * The head that is held, with our lines. After a crash between the record and the signature, or with other keys than
+ * before, there are none; they are made here, over the same head.
  */
 export async function cosignedHead(parts: WitnessParts, origin: string): Promise<HeadRecord | undefined> {
-  const { state } = parts;
+  const { state, clock, cosigners } = parts;
+  const isCosigned = (record: HeadRecord): boolean =>
+    cosigners.some(({ key }) => timeOfLine(record, key) !== undefined);
   const present = await state.head(origin);
-  if (present === undefined || present.cosignatures.length > 0) return present;
+  if (present === undefined || isCosigned(present)) return present;
   return state.exclusively(origin, async () => {
     const held = await state.head(origin);
-    if (held === undefined || held.cosignatures.length > 0) return held;
-    return state.keepCosignatures(held, await sign(parts, held.checkpoint));
+    if (held === undefined || isCosigned(held)) return held;
+    return state.keepCosignatures(held, await sign(parts, held.checkpoint, Math.floor(clock() / 1000)));
   });
 }
 
@@ -102,7 +98,7 @@ export async function keepEvidence({ evidence, metrics, logger }: WitnessParts, 
 
 interface Judgement {
   readonly refused?: Refused;
-  readonly finding?: { readonly kind: EvidenceKind; readonly prefixRoot?: Hash };
+  readonly finding?: Pick<Finding, 'kind' | 'proof' | 'prefixRoot'>;
 }
 
 /** Pure. `held` undefined: this witness never cosigned a checkpoint of the log. */
@@ -147,7 +143,7 @@ function judgeProof(held: Checkpoint, offered: Checkpoint, { proof, prefixRoot }
   if (climbed === undefined) return { refused };
   const shown = [prefixRoot, climbed.part].find((root) => root !== undefined && !equalBytes(root, held.root));
   const conclusive = shown !== undefined && consistent(shown);
-  return { refused, finding: { kind: 'failed-consistency', ...(conclusive ? { prefixRoot: shown } : {}) } };
+  return { refused, finding: { kind: 'failed-consistency', proof, ...(conclusive ? { prefixRoot: shown } : {}) } };
 }
 
 /**
@@ -165,16 +161,22 @@ function recordOf(held: HeadRecord | undefined, { checkpoint, signatures }: Judg
   return { ...held, logSignatures: [...held.logSignatures, ...missing] };
 }
 
+/** The time, in seconds, of the line that this key made; undefined where there is none. */
+function timeOfLine({ cosignatures }: HeadRecord, key: VerifierKey): number | undefined {
+  const line = cosignatures.find(({ name, keyId }) => name === key.name && keyId === key.keyId);
+  return line === undefined ? undefined : readTimestamp(line.signature);
+}
+
 /**
  * A line by each of our keys, all with one time. A key that cannot sign (an agent that went away) does not stop the
  * others; with none at all nothing is answered.
  */
 async function sign(
-  { cosigners, clock, metrics, logger }: WitnessParts,
+  { cosigners, metrics, logger }: WitnessParts,
   checkpoint: Checkpoint,
+  timestamp: number,
 ): Promise<readonly NoteSignature[]> {
-  const timestamp = Math.floor(clock() / 1000);
-  if (timestamp <= 0) throw new WitnessError('closed', 'the clock of this machine is not set');
+  if (timestamp <= 0) throw new WitnessError('clock-unset', 'the clock of this machine is not set');
   const one = async ({ key, sign }: Cosigner): Promise<NoteSignature> =>
     makeCosignature(key, timestamp, await sign(cosignedMessage(checkpoint, key, timestamp)));
   const results = await Promise.allSettled(cosigners.map(one));

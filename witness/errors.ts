@@ -17,6 +17,7 @@ export type WitnessErrorCode =
   | 'state-corrupt'
   | 'state-lost'
   | 'state-moved'
+  | 'clock-unset'
   | 'overloaded'
   | 'closed'
   | 'log-unreachable'

@@ -52,7 +52,7 @@ export const MAX_CONCLUSIVE_PER_LOG = 256;
 export const MAX_SUSPICIONS_PER_LOG = 64;
 const SUFFIX = '.json';
 
-export function makeEvidence(finding: {
+export interface Finding {
   readonly kind: EvidenceKind;
   readonly held: HeadRecord;
   readonly offered: JudgedHead;
@@ -61,7 +61,9 @@ export function makeEvidence(finding: {
   readonly proof?: readonly Hash[];
   /** The root that the offered tree was shown to have at the held size. */
   readonly prefixRoot?: Hash;
-}): Evidence {
+}
+
+export function makeEvidence(finding: Finding): Evidence {
   const { kind, held, offered, via, nowMs, proof, prefixRoot } = finding;
   return {
     format: EVIDENCE_FORMAT,

@@ -78,6 +78,7 @@ export function originHash(origin: string): string {
  * when any line of a trusted key is bad, even beside a good one (C2SP tlog-witness, 403).
  */
 export function judgeHead(log: KnownLog, head: UnverifiedHead, options: VerifyOptions): JudgedHead {
+  if (head.strayBits === true) throw new Refused('bad-signature', 'a signature line is not in its one encoding');
   let signedBy: readonly VerifierKey[];
   try {
     signedBy = verifyLogSignatures(head.checkpoint, head.note, log.keys, options);

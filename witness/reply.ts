@@ -13,6 +13,7 @@ export interface Reply {
 
 export type RefusalCode =
   | 'malformed'
+  | 'size-too-large'
   | 'unknown-origin'
   | 'never-cosigned'
   | 'not-signed'
@@ -29,6 +30,7 @@ export type RefusalCode =
 
 const STATUS: Readonly<Record<RefusalCode, number>> = {
   malformed: 400,
+  'size-too-large': 400,
   'unknown-origin': 404,
   'never-cosigned': 404,
   'not-signed': 403,

@@ -28,7 +28,11 @@ export interface WitnessServer {
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const DRAIN_MS = 5_000;
-const MAX_CONNECTIONS = 4_096;
+/** Each may hold a body of the largest size. */
+const MAX_CONNECTIONS = 1_024;
+
+/** Monitors in a browser may read what is public; a head is not worth keeping in a cache. */
+const PUBLIC_HEADERS = { 'cache-control': 'no-cache', 'access-control-allow-origin': '*' };
 
 export function createWitnessApp(witness: Witness): Hono {
   const app = new Hono();
@@ -40,7 +44,7 @@ export function createWitnessApp(witness: Witness): Hono {
   app.post('/add-checkpoint', limited, async (c) => respond(await witness.addCheckpoint(await bodyOf(c.req.raw))));
   app.post('/sign-subtree', limited, async (c) => respond(await witness.signSubtree(await bodyOf(c.req.raw))));
   app.get('/:hash{[0-9a-f]{64}}/checkpoint', async (c) =>
-    respond(await witness.monitoredCheckpoint(c.req.param('hash')), { 'cache-control': 'no-cache' }),
+    respond(await witness.monitoredCheckpoint(c.req.param('hash')), PUBLIC_HEADERS),
   );
   app.get('/', (c) => c.text([witness.name, ...witness.vkeys, ''].join('\n')));
   app.get('/healthz', async (c) => {

@@ -35,8 +35,9 @@ export function signSubtree(parts: WitnessParts, body: Uint8Array): Promise<Repl
 /** Those of our ML-DSA-44 keys that cosigned the checkpoint. Refused `not-signed`, or `bad-signature` for a forged line. */
 function ownCosigners(
   { cosigners, verifyOptions }: WitnessParts,
-  { checkpoint, note }: UnverifiedHead,
+  { checkpoint, note, strayBits }: UnverifiedHead,
 ): readonly Cosigner[] {
+  if (strayBits === true) throw new Refused('bad-signature', 'a signature line is not in its one encoding');
   const signedBy: Cosigner[] = [];
   for (const cosigner of cosigners) {
     const { key } = cosigner;
