@@ -12,10 +12,11 @@ import { type VerifierKey, verifierKeyOf } from '../../proofs/key.ts';
 import { type Policy, parsePolicy } from '../../proofs/policy.ts';
 import { type CompactRange, rangeAt } from '../../proofs/range.ts';
 import type { Store } from '../store/contract.ts';
+import { SearchIndex } from '../trail/search-index.ts';
 import { compareHeads, compareWith } from './compare-heads.ts';
 import { Cosigner } from './cosign.ts';
 import { readGuard } from './guard.ts';
-import type { TreeState } from './integrate.ts';
+import { indexed, type TreeState } from './integrate.ts';
 import { HeadKeeper } from './keep-heads.ts';
 import { checkNewestEntries, loadState } from './load.ts';
 import type { LogLimits, LogLogger, OpenLogOptions } from './options.ts';
@@ -38,6 +39,7 @@ export interface LogCore {
   readonly heads: HeadKeeper;
   readonly publisher: Publisher;
   readonly client: WitnessClient;
+  readonly search: SearchIndex;
   durableState(): TreeState;
   rootAt(size: number): Promise<Hash>;
   addCosignatures(note: Uint8Array): Promise<{ readonly accepted: number }>;
@@ -76,6 +78,7 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
 
   let durable = await loadState(store, hasher);
   await checkNewestEntries(store, durable, limits.startCheckEntries, hasher);
+  const search = await SearchIndex.load(store, durable.range.size, hasher, onFatal);
   const reader = new TreeReader(store, hasher);
   const proofSource = (): ProofSource => ({ reader, hasher, state: durable });
   const cosigner = new Cosigner({ policy, logKeys, origin: options.origin, nowMs });
@@ -127,8 +130,9 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
     nowUs,
     state: durable,
     answerAgain: (index) => answerAgain({ store, reader, hasher, state: durable }, index),
-    onDurable: (state) => {
+    onDurable: (state, group) => {
       durable = state;
+      search.append(indexed(group));
       unpublishedSinceMs ??= nowMs();
     },
     onFailure: onFatal,
@@ -144,6 +148,7 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
     heads,
     publisher,
     client,
+    search,
     durableState: () => durable,
     rootAt: (size) => rootAt(proofSource(), size),
     unpublishedSinceMs: () => {
@@ -200,6 +205,7 @@ export async function closeCore(core: LogCore, drainMs: number): Promise<void> {
     await core.writer.stop(refusal);
     await core.heads.close();
     await core.publisher.close();
+    await core.search.close();
   };
   core.client.close();
   await Promise.race([drain(), timeout]);

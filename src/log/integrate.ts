@@ -8,7 +8,7 @@ import type { Hash, Hasher } from '../../proofs/hash.ts';
 import { appendLeaves, type CompactRange, EMPTY_RANGE } from '../../proofs/range.ts';
 import { encodeEntryBundle, TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
 import type { PutRow } from '../store/contract.ts';
-import { postingsRows } from '../trail/postings.ts';
+import { type IndexedEvent, tailRows } from '../trail/postings.ts';
 import { encodeDisclosure } from './disclosure.ts';
 import { chunkKey, encodeIdRow, idKey, STATE_KEY, tileKey } from './rows.ts';
 import type { Sequenced } from './sequence.ts';
@@ -62,9 +62,14 @@ export function integrate(before: TreeState, group: readonly Sequenced[], hasher
   for (const { event, index } of group) {
     rows.push({ key: idKey(event.eventId, event.producerId), value: encodeIdRow(index, event.contentMac) });
   }
-  rows.push(...postingsRows(group.map((one) => ({ index: one.index, terms: one.event.terms }))));
+  rows.push(...tailRows(indexed(group), hasher));
   rows.push({ key: STATE_KEY, value: encodeState(state) });
   return { state, rows };
+}
+
+/** What the search index takes of a group. */
+export function indexed(group: readonly Sequenced[]): readonly IndexedEvent[] {
+  return group.map(({ index, event }) => ({ index, terms: event.terms }));
 }
 
 /** The durable part of the state; the edges are rebuilt from tiles and entries at start, which checks them. */

@@ -3,7 +3,6 @@
 import { decodeEntry } from '../../proofs/entry.ts';
 import { rangeRoot } from '../../proofs/range.ts';
 import { encodeEntryBundle, tileWidthAt } from '../../proofs/tile.ts';
-import { searchPostings } from '../trail/postings.ts';
 import type { LogCore } from './core.ts';
 import { readAllItems } from './entries.ts';
 import { checkEntry } from './load.ts';
@@ -104,9 +103,10 @@ export function readLog(core: () => LogCore): ReadHalf {
       const rows = await store.range(idRange(eventId, MAX_SAME_ID));
       return rows.map(({ value }) => decodeIdRow(value).index).sort((a, b) => a - b);
     },
-    search: async ({ terms, from, size, limit }) => {
+    search: async ({ terms, anyOf = [], from, size, limit }) => {
       const to = Math.min(size, treeSize());
-      if (terms.length > 0) return searchPostings(source().store, { terms, from, to, limit });
+      const clauses = [...terms.map((term) => [term]), ...anyOf];
+      if (clauses.length > 0) return core().search.search({ clauses, from, to, limit });
       const count = Math.max(0, Math.min(limit, to - from));
       const indices = Array.from({ length: count }, (_, i) => from + i);
       return { indices, complete: true, next: from + count };

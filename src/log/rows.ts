@@ -9,7 +9,9 @@
  *   5 eventId 0 producerId  index:u48 and the content's MAC: idempotency for ever    (written once)
  *   6                       the newest signed head                                   (replaced by every signature)
  *   7                       the published checkpoint                                 (replaced by every publication)
- *   8 term 0 firstIndex:u48 postings, see src/trail/postings.ts                      (written once)
+ *   8 firstIndex:u48        search terms of one group, see src/trail/postings.ts     (deleted when its block is sealed)
+ *   9 term 0 block:u32      sealed postings of a term                                (written once)
+ *   10                      number of sealed blocks                                  (replaced)
  */
 import { concatBytes, utf8Encode } from '../../proofs/bytes.ts';
 import type { RangeOptions } from '../store/contract.ts';
@@ -19,8 +21,20 @@ const INDEX_BYTES = 6;
 /** Indices are 48-bit in keys: 2^48 events is 8,900 years at a thousand a second. */
 const MAX_INDEX = 2 ** 48 - 1;
 const MAC_BYTES = 16;
+const BLOCK_BYTES = 4;
 
-const KIND = { state: 1, tile: 2, entries: 3, disclosures: 4, id: 5, head: 6, published: 7, postings: 8 } as const;
+const KIND = {
+  state: 1,
+  tile: 2,
+  entries: 3,
+  disclosures: 4,
+  id: 5,
+  head: 6,
+  published: 7,
+  tail: 8,
+  container: 9,
+  sealed: 10,
+} as const;
 
 export const STATE_KEY: Uint8Array = Uint8Array.of(KIND.state);
 export const HEAD_KEY: Uint8Array = Uint8Array.of(KIND.head);
@@ -66,13 +80,30 @@ export function decodeIdRow(row: Uint8Array): { readonly index: number; readonly
   return { index: decodeIndex(row, 0), contentMac: row.slice(INDEX_BYTES) };
 }
 
-export function postingsKey(term: string, firstIndex: number): Uint8Array {
-  return concatBytes(Uint8Array.of(KIND.postings), utf8Encode(term), Uint8Array.of(0), encodeIndex(firstIndex));
+export const SEALED_KEY: Uint8Array = Uint8Array.of(KIND.sealed);
+
+export function tailKey(firstIndex: number): Uint8Array {
+  return concatBytes(Uint8Array.of(KIND.tail), encodeIndex(firstIndex));
 }
 
-/** The first index of the postings row with this key. */
-export function postingsFirstIndex(key: Uint8Array): number {
-  return decodeIndex(key, key.length - INDEX_BYTES);
+export function tailFirstIndex(key: Uint8Array): number {
+  return decodeIndex(key, 1);
+}
+
+export function containerKey(term: string, block: number): Uint8Array {
+  return concatBytes(Uint8Array.of(KIND.container), utf8Encode(term), Uint8Array.of(0), encodeBlockCount(block));
+}
+
+export function encodeBlockCount(count: number): Uint8Array {
+  const bytes = new Uint8Array(BLOCK_BYTES);
+  new DataView(bytes.buffer).setUint32(0, count);
+  return bytes;
+}
+
+export function decodeBlockCount(row: Uint8Array | undefined): number {
+  if (row === undefined) return 0;
+  if (row.length !== BLOCK_BYTES) throw new LogError('corrupt-data', 'the count of sealed index blocks is malformed');
+  return new DataView(row.buffer, row.byteOffset, row.byteLength).getUint32(0);
 }
 
 export function encodeIndex(index: number): Uint8Array {

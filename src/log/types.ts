@@ -147,6 +147,8 @@ export interface Log {
    */
   search(query: {
     readonly terms: readonly string[];
+    /** Further conditions, each a list of terms of which the event carries at least one. */
+    readonly anyOf?: readonly (readonly string[])[];
     readonly from: number;
     readonly size: number;
     readonly limit: number;

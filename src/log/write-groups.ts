@@ -40,8 +40,8 @@ export interface GroupWriterOptions {
   readonly state: TreeState;
   /** The first answer that a taken index got: read back from the log. */
   readonly answerAgain: (index: number) => Promise<SubmitResult>;
-  /** Told of each durable state, before the answers leave. */
-  readonly onDurable: (state: TreeState) => void;
+  /** Told of each durable state and what made it, before the answers leave. */
+  readonly onDurable: (state: TreeState, group: readonly Sequenced[]) => void;
   /** A batch failed: nothing further is written. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -151,7 +151,7 @@ export class GroupWriter {
       if (plan.sequenced.size > 0) {
         // The commit point. Before it the group does not exist, after it every index in it is final.
         await this.#options.store.write(plan.rows);
-        this.#options.onDurable(plan.state);
+        this.#options.onDurable(plan.state, [...plan.sequenced.values()]);
       }
     } catch (error) {
       this.#fail(error);

@@ -1,171 +1,141 @@
 /**
- * The search index: for each term the indices of the events that carry it, in ascending order. Rows are written in
- * the same batch as the events, so that an answer can be complete.
+ * How the search index is laid out in rows. Events are indexed in blocks of 16,384. A block begins as tail rows, one a
+ * written group, with all of the group's terms; when it is full it is sealed: rewritten as one container a term, and
+ * its tail rows are deleted. So a search touches at most one row a term and block, whatever it matches.
  *
- * One row a group and term: key `term 0 firstIndex`, value the distances between consecutive indices as LEB128
- * numbers; the first index stands in the key. A query walks the terms' lists together, always from the furthest.
+ *   tail        first index ─▶ cbor [count, [[term, offsets], …]], offsets relative to the first index, u16 big-endian
+ *   container   term, block ─▶ 0 ‖ offsets in the block, u16 big-endian, ascending     (up to 1,024 of them)
+ *                              1 ‖ bitmap of 2,048 bytes, bit i of byte ⌊i/8⌋ (least significant first)
+ *
+ * Every value ends in a checksum over key and value: LevelDB verifies nothing, and a silently changed row would be a
+ * wrong answer.
  */
-
-import { postingsFirstIndex, postingsKey } from '../log/rows.ts';
+import { concatBytes, equalBytes } from '../../proofs/bytes.ts';
+import { type CborValue, decodeCbor, encodeCbor } from '../../proofs/cbor.ts';
+import type { Hasher } from '../../proofs/hash.ts';
+import { containerKey, tailKey } from '../log/rows.ts';
 import { LogError } from '../log/types.ts';
-import type { PutRow, Store } from '../store/contract.ts';
+import type { PutRow } from '../store/contract.ts';
 
-/** Rows read from the store at once. */
-const PAGE_ROWS = 64;
-/** Rows that one search may read before it answers what it has and says that it is not complete. */
-const MAX_ROWS_READ = 20_000;
-/** Larger than any index: the exclusive end of a term's list. */
-const END_INDEX = 2 ** 48 - 1;
+export const BLOCK_EVENTS = 16_384;
+const BITMAP_BYTES = BLOCK_EVENTS / 8;
+const MAX_LISTED = BITMAP_BYTES / 2;
+const CHECKSUM_BYTES = 4;
+const LIST = 0;
+const BITMAP = 1;
 
-export function postingsRows(
-  events: readonly { readonly index: number; readonly terms: readonly string[] }[],
-): readonly PutRow[] {
-  const lists = new Map<string, number[]>();
-  for (const { index, terms } of events) {
-    for (const term of terms) {
-      const list = lists.get(term);
-      if (list === undefined) lists.set(term, [index]);
-      else list.push(index);
-    }
-  }
-  return [...lists].map(([term, list]) => ({ key: postingsKey(term, list[0] ?? 0), value: encodeDistances(list) }));
-}
+/** Per term the ascending offsets of the events that carry it, relative to the first index of a block. */
+export type BlockTerms = Map<string, number[]>;
 
-export interface PostingsQuery {
-  /** At least one; an event matches that carries all of them. */
+export interface IndexedEvent {
+  readonly index: number;
   readonly terms: readonly string[];
-  readonly from: number;
-  /** Exclusive. */
-  readonly to: number;
-  readonly limit: number;
 }
 
-export interface PostingsAnswer {
-  readonly indices: readonly number[];
-  /** False when the work bound was reached: indices at and beyond `next` were not examined. */
-  readonly complete: boolean;
-  readonly next: number;
+/** The tail rows of one group: one, or two where it crosses into the next block. */
+export function tailRows(group: readonly IndexedEvent[], hasher: Hasher): readonly PutRow[] {
+  const byBlock = new Map<number, IndexedEvent[]>();
+  for (const event of group) {
+    const block = Math.floor(event.index / BLOCK_EVENTS);
+    byBlock.set(block, [...(byBlock.get(block) ?? []), event]);
+  }
+  return [...byBlock.values()].map((events) => {
+    const first = events[0]?.index ?? 0;
+    const terms: BlockTerms = new Map();
+    for (const { index, terms: own } of events) addTerms(terms, index - first, own);
+    const list = [...terms].map(([term, offsets]): CborValue => [term, encodeOffsets(offsets)]);
+    return sealRow(tailKey(first), encodeCbor([events.length, list]), hasher);
+  });
 }
 
-export async function searchPostings(store: Store, query: PostingsQuery): Promise<PostingsAnswer> {
-  const budget = { rows: MAX_ROWS_READ };
-  const lists = query.terms.map((term) => new TermList(store, term, budget));
-  const indices: number[] = [];
-  let next = query.from;
-  while (indices.length < query.limit) {
-    const match = await firstCommon(lists, next);
-    if (match === 'budget') return { indices, complete: false, next };
-    if (match === undefined || match >= query.to) return { indices, complete: true, next: query.to };
-    indices.push(match);
-    next = match + 1;
+/** Adds a tail row to the block's terms; returns how many events it covers. Throws LogError `corrupt-data`. */
+export function addTailRow(row: PutRow, first: number, into: BlockTerms, hasher: Hasher): number {
+  const value = decodeCbor(openRow(row, hasher));
+  const [count, list] = Array.isArray(value) ? (value as readonly CborValue[]) : [];
+  if (typeof count !== 'number' || !Array.isArray(list)) throw damaged();
+  const base = first % BLOCK_EVENTS;
+  for (const item of list as readonly CborValue[]) {
+    const [term, offsets] = Array.isArray(item) ? (item as readonly CborValue[]) : [];
+    if (typeof term !== 'string' || !(offsets instanceof Uint8Array)) throw damaged();
+    for (const offset of decodeOffsets(offsets)) addTerms(into, base + offset, [term]);
   }
-  return { indices, complete: true, next };
+  return count;
 }
 
-/** The smallest index ≥ `from` that is in every list: each list in turn moves the target on until all agree on it. */
-async function firstCommon(lists: readonly TermList[], from: number): Promise<number | undefined | 'budget'> {
-  let target = from;
-  let agreeing = 0;
-  for (let turn = 0; agreeing < lists.length; turn++) {
-    const found = await lists[turn % lists.length]?.firstFrom(target);
-    if (found === undefined || found === 'budget') return found;
-    agreeing = found === target ? agreeing + 1 : 1;
-    target = found;
-  }
-  return target;
-}
-
-/** One term's ascending list, read forward in pages. */
-class TermList {
-  readonly #store: Store;
-  readonly #term: string;
-  /** Shared by the lists of one search. */
-  readonly #budget: { rows: number };
-  #page: readonly PutRow[] = [];
-  #row = 0;
-  #decoded: { readonly row: number; readonly indices: readonly number[] } | undefined;
-
-  constructor(store: Store, term: string, budget: { rows: number }) {
-    this.#store = store;
-    this.#term = term;
-    this.#budget = budget;
-  }
-
-  /** The smallest index ≥ `from` in the list, or none. `from` never goes down between calls. */
-  async firstFrom(from: number): Promise<number | undefined | 'budget'> {
-    const found = this.#scanPage(from);
-    if (found !== undefined) return found;
-    if (this.#budget.rows <= 0) return 'budget';
-    await this.#load(from);
-    return this.#scanPage(from);
-  }
-
-  #scanPage(from: number): number | undefined {
-    for (; this.#row < this.#page.length; this.#row++) {
-      const following = this.#page[this.#row + 1];
-      if (following !== undefined && postingsFirstIndex(following.key) <= from) continue;
-      const found = this.#indicesOfRow().find((index) => index >= from);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  #indicesOfRow(): readonly number[] {
-    const row = this.#page[this.#row];
-    if (row === undefined) return [];
-    if (this.#decoded?.row !== this.#row) {
-      this.#decoded = { row: this.#row, indices: decodeDistances(postingsFirstIndex(row.key), row.value) };
-    }
-    return this.#decoded.indices;
-  }
-
-  /** The page that begins with the row that may hold `from`: the last that begins at or before it. */
-  async #load(from: number): Promise<void> {
-    const lowest = postingsKey(this.#term, 0);
-    const [holder] = await this.#store.range({
-      gte: lowest,
-      lt: postingsKey(this.#term, from + 1),
-      reverse: true,
-      limit: 1,
-    });
-    const lt = postingsKey(this.#term, END_INDEX);
-    this.#page = await this.#store.range({ gte: holder?.key ?? lowest, lt, limit: PAGE_ROWS });
-    this.#budget.rows -= this.#page.length + 1;
-    this.#row = 0;
-    this.#decoded = undefined;
+export function addTerms(into: BlockTerms, offset: number, terms: readonly string[]): void {
+  for (const term of terms) {
+    const offsets = into.get(term);
+    if (offsets === undefined) into.set(term, [offset]);
+    else offsets.push(offset);
   }
 }
 
-function encodeDistances(indices: readonly number[]): Uint8Array {
-  const bytes: number[] = [];
-  for (let i = 1; i < indices.length; i++) {
-    let distance = (indices[i] ?? 0) - (indices[i - 1] ?? 0);
-    while (distance >= 0x80) {
-      bytes.push((distance % 0x80) | 0x80);
-      distance = Math.floor(distance / 0x80);
-    }
-    bytes.push(distance);
-  }
-  return Uint8Array.from(bytes);
+export function containerRow(term: string, block: number, offsets: readonly number[], hasher: Hasher): PutRow {
+  const value =
+    offsets.length > MAX_LISTED
+      ? concatBytes(Uint8Array.of(BITMAP), bitmapBytes(offsets))
+      : concatBytes(Uint8Array.of(LIST), encodeOffsets(offsets));
+  return sealRow(containerKey(term, block), value, hasher);
 }
 
-function decodeDistances(first: number, bytes: Uint8Array): readonly number[] {
-  const indices = [first];
-  let index = first;
-  let distance = 0;
-  let scale = 1;
-  for (const byte of bytes) {
-    distance += (byte & 0x7f) * scale;
-    if (byte >= 0x80) {
-      scale *= 0x80;
-      continue;
-    }
-    if (distance < 1) throw new LogError('corrupt-data', 'a postings row does not ascend');
-    index += distance;
-    indices.push(index);
-    distance = 0;
-    scale = 1;
+/** A set of offsets in a block as 32-bit words, for fast intersection. */
+export type OffsetSet = Uint32Array;
+
+export function emptySet(): OffsetSet {
+  return new Uint32Array(BLOCK_EVENTS / 32);
+}
+
+export function addOffsets(set: OffsetSet, offsets: readonly number[]): void {
+  for (const offset of offsets) set[offset >>> 5] = (set[offset >>> 5] ?? 0) | (1 << (offset & 31));
+}
+
+/** Adds a container's offsets to the set. Throws LogError `corrupt-data`. */
+export function addContainer(set: OffsetSet, row: PutRow, hasher: Hasher): void {
+  const value = openRow(row, hasher);
+  if (value[0] === LIST) {
+    addOffsets(set, decodeOffsets(value.subarray(1)));
+    return;
   }
-  if (scale !== 1) throw new LogError('corrupt-data', 'a postings row ends inside a number');
-  return indices;
+  if (value[0] !== BITMAP || value.length !== 1 + BITMAP_BYTES) throw damaged();
+  for (let i = 0; i < BITMAP_BYTES; i++) set[i >>> 2] = (set[i >>> 2] ?? 0) | ((value[i + 1] ?? 0) << (8 * (i & 3)));
+}
+
+function bitmapBytes(offsets: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(BITMAP_BYTES);
+  for (const offset of offsets) bytes[offset >>> 3] = (bytes[offset >>> 3] ?? 0) | (1 << (offset & 7));
+  return bytes;
+}
+
+function encodeOffsets(offsets: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(2 * offsets.length);
+  for (const [i, offset] of offsets.entries()) {
+    bytes[2 * i] = offset >>> 8;
+    bytes[2 * i + 1] = offset & 0xff;
+  }
+  return bytes;
+}
+
+function decodeOffsets(bytes: Uint8Array): readonly number[] {
+  if (bytes.length % 2 !== 0) throw damaged();
+  const offsets: number[] = [];
+  for (let i = 0; i < bytes.length; i += 2) offsets.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
+  return offsets;
+}
+
+function sealRow(key: Uint8Array, value: Uint8Array, hasher: Hasher): PutRow {
+  return { key, value: concatBytes(value, checksum(key, value, hasher)) };
+}
+
+function openRow({ key, value }: PutRow, hasher: Hasher): Uint8Array {
+  const content = value.subarray(0, -CHECKSUM_BYTES);
+  if (!equalBytes(value.subarray(-CHECKSUM_BYTES), checksum(key, content, hasher))) throw damaged();
+  return content;
+}
+
+function checksum(key: Uint8Array, value: Uint8Array, hasher: Hasher): Uint8Array {
+  return hasher.sha256(concatBytes(key, value)).subarray(0, CHECKSUM_BYTES);
+}
+
+function damaged(): LogError {
+  return new LogError('corrupt-data', 'a row of the search index was altered on disk; the index has to be rebuilt');
 }
