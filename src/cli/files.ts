@@ -48,13 +48,18 @@ export async function makeDirectory(directory: string, mode: number = SECRET_DIR
   await mkdir(directory, { recursive: true, mode });
 }
 
-/** The text of a file that the user named. Throws CliError `unreadable-input`. */
+/** The text of a file that the user named. Throws CliError `unreadable-input`, also for bytes that are not UTF-8. */
 export async function readInput(file: string, what: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return decodeText(await readFile(file));
   } catch (error) {
     throw new CliError('unreadable-input', `cannot read ${what} ${file}: ${messageOf(error)}`);
   }
+}
+
+/** Strict UTF-8: bytes that are no text are never replaced by something else. */
+export function decodeText(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
 }
 
 /** The text of a file, or undefined if there is none. */

@@ -3,7 +3,7 @@
  * and everything said on the way goes to `err`, so that `out` can always be piped.
  */
 import { stderr, stdin, stdout } from 'node:process';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import type { ExitCode } from './errors.ts';
 
 export interface Io {
@@ -13,7 +13,7 @@ export interface Io {
   readonly interactive: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly nowMs: () => number;
-  readonly readStdin: () => Promise<string>;
+  readonly readStdin: () => Promise<Uint8Array>;
   readonly fetch: typeof globalThis.fetch;
   /** The last call wins; without one the command exits with 0. */
   readonly exitWith: (code: ExitCode) => void;
@@ -27,7 +27,7 @@ export function processIo(exitWith: (code: ExitCode) => void): Io {
     interactive: stderr.isTTY === true,
     env: process.env,
     nowMs: Date.now,
-    readStdin: () => text(stdin),
+    readStdin: () => buffer(stdin),
     fetch: globalThis.fetch,
     exitWith,
   };

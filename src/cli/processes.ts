@@ -24,6 +24,11 @@ const STOP_TIMEOUT_MS = 20_000;
 const READY_TIMEOUT_MS = 30_000;
 const TAIL_CHARACTERS = 2_000;
 
+/** What a person types to run this program, in a checkout and when it is installed. */
+export function ownName(): string {
+  return import.meta.url.endsWith('.ts') ? 'npm run -s countersign --' : 'countersign';
+}
+
 /** The command line that runs a file of this program, such as `./main` or `../../witness/main`. */
 export function ownCommand(sibling: string, args: readonly string[]): readonly string[] {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
@@ -32,8 +37,8 @@ export function ownCommand(sibling: string, args: readonly string[]): readonly s
 }
 
 /**
- * Starts a command and waits for its ready line. What it prints goes to `outputFile`. Its standard input is a pipe
- * that nobody writes to: a process started with --until-stdin-closes ends with the one that started it.
+ * Starts a command and waits for its ready line. What it prints goes to `outputFile`. It gets a process group of its
+ * own: Ctrl-C in a terminal reaches the one that started it, which then stops it in order.
  */
 export async function startProcess(
   name: string,
@@ -42,13 +47,12 @@ export async function startProcess(
 ): Promise<RunningProcess> {
   const [program = '', ...args] = command;
   const output = await open(outputFile, 'a', 0o600);
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', output.fd] });
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', output.fd], detached: true });
   await output.close();
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
   });
-  child.stdin?.on('error', () => undefined);
   const stop = () => stopChild(child, ended);
   try {
     const ready = await readyLine(child, ended);

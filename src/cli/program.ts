@@ -6,8 +6,17 @@ import { Command, CommanderError } from 'commander';
 import { ProofError } from '../../proofs/errors.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './errors.ts';
 import type { Io } from './io.ts';
+import { checkpointVerb } from './verbs/checkpoint.ts';
+import { eventVerb } from './verbs/event.ts';
+import { healthVerb } from './verbs/health.ts';
 import { initVerb } from './verbs/init.ts';
 import { keygenVerb } from './verbs/keygen.ts';
+import { proofVerb } from './verbs/proof.ts';
+import { serveVerb } from './verbs/serve.ts';
+import { submitVerb } from './verbs/submit.ts';
+import { tokenVerb } from './verbs/token.ts';
+import { upVerb } from './verbs/up.ts';
+import { witnessVerb } from './verbs/witness.ts';
 
 const EXIT_CODES_HELP = `
 Exit codes:
@@ -16,6 +25,14 @@ Exit codes:
   2  wrong usage, unreadable input, or not finished in time     verify: INCOMPLETE
   3  the log did not answer; sending the same again is safe
 `;
+
+/** In the order of `--help`: run a network, write, read, verify, look after it. */
+const VERBS: readonly ((io: Io) => Command)[] = [
+  ...[upVerb, serveVerb, witnessVerb],
+  ...[submitVerb],
+  ...[eventVerb, proofVerb, checkpointVerb],
+  ...[healthVerb, tokenVerb, initVerb, keygenVerb],
+];
 
 /** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */
 export async function runProgram(args: readonly string[], makeIo: (exitWith: Io['exitWith']) => Io): Promise<ExitCode> {
@@ -35,8 +52,9 @@ function buildProgram(io: Io): Command {
   const program = new Command('countersign')
     .description('An audit trail that its own operator cannot rewrite.')
     .addHelpText('after', EXIT_CODES_HELP)
+    .enablePositionalOptions()
     .showHelpAfterError('(see --help)');
-  for (const verb of [initVerb, keygenVerb]) program.addCommand(verb(io));
+  for (const verb of VERBS) program.addCommand(verb(io));
   for (const command of [program, ...program.commands]) prepare(command, io);
   return program;
 }

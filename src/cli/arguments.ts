@@ -1,0 +1,26 @@
+/** Numbers on the command line: one spelling, within a bound, or the usage is wrong. */
+import { InvalidArgumentError } from 'commander';
+
+const MAX_PORT = 65_535;
+/** A day. */
+const MAX_TIMEOUT_SECONDS = 86_400;
+
+export function parsePort(text: string): number {
+  return parseWhole(text, MAX_PORT, 'a port');
+}
+
+export function parseIndex(text: string): number {
+  return parseWhole(text, Number.MAX_SAFE_INTEGER, 'an index');
+}
+
+/** Seconds on the command line, milliseconds inside. */
+export function parseTimeoutMs(text: string): number {
+  return parseWhole(text, MAX_TIMEOUT_SECONDS, 'a number of seconds') * 1000;
+}
+
+function parseWhole(text: string, max: number, what: string): number {
+  if (!/^(0|[1-9][0-9]{0,15})$/.test(text) || Number(text) > max) {
+    throw new InvalidArgumentError(`It must be ${what} from 0 to ${max}.`);
+  }
+  return Number(text);
+}

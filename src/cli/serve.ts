@@ -1,0 +1,169 @@
+/**
+ * Glue of the log server: opens every log of a data directory, puts the HTTP application on top, listens, and takes it
+ * down again in the opposite order. Holds no log logic.
+ *
+ * A crash anywhere here is a restart: what was acknowledged is in the databases, and opening a log checks it.
+ */
+import { hkdfSync, randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { redactNothing } from '../events/prepare.ts';
+import type { MacKeys, PrepareContext } from '../events/types.ts';
+import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
+import type { ServedLog } from '../http/route.ts';
+import { type RunningServer, serveApp } from '../http/server.ts';
+import { openLog } from '../log/log.ts';
+import type { LogLogger } from '../log/options.ts';
+import { LogError } from '../log/types.ts';
+import { StoreError } from '../store/contract.ts';
+import { nativeHasher } from '../store/native-hasher.ts';
+import { openTokenStore } from '../trail/access.ts';
+import { dataPaths, logPathsIn } from './data-dir.ts';
+import { CliError, messageOf, systemCode } from './errors.ts';
+import { readInput } from './files.ts';
+import { loadLog } from './init.ts';
+import { LOOPBACK } from './ports.ts';
+
+export interface ServeOptions {
+  readonly data: string;
+  readonly port: number;
+  readonly host: string;
+  /** Listening elsewhere than on the loopback interface sends tokens and events in clear text. */
+  readonly insecureListen: boolean;
+  readonly logger: LogLogger;
+}
+
+export interface Serving {
+  readonly server: RunningServer;
+  readonly logs: ReadonlyMap<string, ServedLog>;
+  /** Lets requests in flight finish, then closes the logs. */
+  readonly close: () => Promise<void>;
+}
+
+/** Personal wherever they occur: each is a field of its own, so that it can be withheld or erased alone. */
+const PERSONAL_PATHS: readonly string[] = ['actor.session', 'context.ip'];
+const MAC_KEY_BYTES = 32;
+/** Temporary directories of `init` begin with a log's name and go on with a dot. */
+const LOG_DIRECTORY = /^[a-z0-9][a-z0-9-]*$/;
+
+/** Opens and serves every log of the data directory. Throws CliError that says what to do; then nothing is left open. */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  checkHost(options);
+  const logs = new Map<string, ServedLog>();
+  try {
+    for (const name of await listLogs(options.data)) {
+      logs.set(name, await openServedLog(path.join(dataPaths(options.data).logs, name), options.logger));
+    }
+    const app = createApp({ logs, logger: options.logger, processMetrics: true });
+    const server = await listen(() => serveApp(app, { host: options.host, port: options.port }), options.port);
+    return {
+      server,
+      logs,
+      close: async () => {
+        await server.close();
+        await closeLogs(logs);
+      },
+    };
+  } catch (error) {
+    await closeLogs(logs);
+    throw error;
+  }
+}
+
+function checkHost({ host, insecureListen }: ServeOptions): void {
+  const isLoopback = host === LOOPBACK || host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+  if (isLoopback || insecureListen) return;
+  throw new CliError(
+    'insecure-listen',
+    `listening on ${host} would send tokens and events over the network in clear text`,
+    'Put a proxy that speaks TLS in front, on this machine, and listen on 127.0.0.1.',
+    'If the network itself is protected, say so with --insecure-listen.',
+  );
+}
+
+async function listLogs(data: string): Promise<readonly string[]> {
+  const { logs } = dataPaths(data);
+  const entries = await readdir(logs, { withFileTypes: true }).catch(() => []);
+  const names = entries
+    .filter((entry) => entry.isDirectory() && LOG_DIRECTORY.test(entry.name))
+    .map(({ name }) => name);
+  const reserved = names.find((name) => RESERVED_LOG_NAMES.has(name));
+  if (reserved !== undefined)
+    throw new CliError('usage', `a log cannot be called "${reserved}": the server answers there`);
+  if (names.length > 0) return names.sort();
+  throw new CliError(
+    'unreadable-input',
+    `there is no log in ${logs}`,
+    'Create one with `countersign init --origin …`, or start a whole local network with `countersign up`.',
+  );
+}
+
+async function openServedLog(directory: string, logger: LogLogger): Promise<ServedLog> {
+  const paths = logPathsIn(directory);
+  const { config, signers, secret } = await loadLog(paths);
+  const policyText = await readInput(paths.policy, 'the policy of the log');
+  const tokens = await openTokenStore(paths.tokens);
+  const macKeys: MacKeys = { raw: macKey(secret, 'raw-input'), content: macKey(secret, 'content') };
+  try {
+    const log = await openLog({ name: config.name, origin: config.origin, directory, signers, policyText, logger });
+    return { log, tokens, prepareContext: (producerId) => prepareContext(producerId, macKeys) };
+  } catch (error) {
+    throw openFailure(directory, error);
+  }
+}
+
+/**
+ * What `prepare` gets for one submission. There is no catalogue, no redaction and no measured clock yet, and the field
+ * `log` of each event says so by null.
+ */
+function prepareContext(producerId: string, macKeys: MacKeys): PrepareContext {
+  return {
+    producerId,
+    macKeys,
+    hasher: nativeHasher,
+    randomBytes: (byteCount) => new Uint8Array(randomBytes(byteCount)),
+    separatePaths: PERSONAL_PATHS,
+    redact: redactNothing,
+    catalogueVersion: null,
+    redactionVersion: null,
+    clockOffsetUs: null,
+  };
+}
+
+/** Each use of the log's secret has a key of its own (RFC 5869). */
+function macKey(secret: Uint8Array, use: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(), `countersign/${use}/v1`, MAC_KEY_BYTES));
+}
+
+function openFailure(directory: string, error: unknown): unknown {
+  if (error instanceof StoreError && error.code === 'store-locked') {
+    return new CliError(
+      'already-running',
+      `another process has the log in ${directory} open`,
+      'A log has one writer. Stop the other process first; `up` and `serve` on one directory exclude each other.',
+    );
+  }
+  if (error instanceof LogError) {
+    return new CliError(
+      'refused',
+      `the log in ${directory} does not open (${error.code}): ${error.message}`,
+      'Nothing is served from data that does not hold together. Keep this directory as it is, and restore a copy.',
+    );
+  }
+  return error;
+}
+
+async function listen(start: () => Promise<RunningServer>, port: number): Promise<RunningServer> {
+  try {
+    return await start();
+  } catch (error) {
+    if (systemCode(error) === 'EADDRINUSE') {
+      throw new CliError('port-taken', `port ${port} is taken by another program`, 'Choose another one with --port N.');
+    }
+    throw new CliError('refused', `cannot listen on port ${port}: ${messageOf(error)}`);
+  }
+}
+
+async function closeLogs(logs: ReadonlyMap<string, ServedLog>): Promise<void> {
+  await Promise.all([...logs.values()].map(({ log }) => log.close()));
+}
