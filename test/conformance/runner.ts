@@ -12,6 +12,7 @@ import { judgePolicy } from './policy.ts';
 import { judgeProof } from './proof.ts';
 import { judgeTiles } from './tiles.ts';
 import { type Family, type Fields, isFields, NotUnderstood, type VectorFile, type Verdict } from './vector.ts';
+import { judgeWitness } from './witness.ts';
 
 export interface FileResult {
   readonly name: string;
@@ -30,6 +31,7 @@ const FAMILIES: ReadonlyMap<string, Family> = new Map([
   ['loglist', judgeLogList],
   ['ed25519', judgeEd25519],
   ['mldsa44', judgeMlDsa44],
+  ['witness', judgeWitness],
   ['scitt', () => undefined],
 ]);
 
