@@ -21,7 +21,7 @@ export function startOffThreadSigner(): OffThreadSigner {
   let lastId = 0;
 
   const start = (): Worker => {
-    const started = new Worker(workerUrl(), { execArgv: workerArguments() });
+    const started = startWorker();
     started.unref();
     started.on('message', (reply: SignReply) => {
       const one = waiting.get(reply.id);
@@ -57,13 +57,16 @@ export function startOffThreadSigner(): OffThreadSigner {
   };
 }
 
-const RUNS_FROM_SOURCE = import.meta.url.endsWith('.ts');
-
-function workerUrl(): URL {
-  return new URL(RUNS_FROM_SOURCE ? './sign-worker.ts' : './sign-worker.js', import.meta.url);
-}
-
-/** In a checkout the worker is TypeScript and needs the same loader as the main thread. */
-function workerArguments(): string[] {
-  return RUNS_FROM_SOURCE ? ['--import', 'tsx'] : [];
+/**
+ * The worker of this module. In a checkout it is TypeScript, and a worker that was given `--import tsx` has no loader when
+ * its parent was started through tsx itself (Node 20), so it registers one before it loads its file.
+ */
+function startWorker(): Worker {
+  if (!import.meta.url.endsWith('.ts')) {
+    return new Worker(new URL('./sign-worker.js', import.meta.url), { execArgv: [] });
+  }
+  const loader = import.meta.resolve('tsx/esm/api');
+  const file = new URL('./sign-worker.ts', import.meta.url).href;
+  const text = `import('${loader}').then((tsx) => { tsx.register(); return import('${file}'); })`;
+  return new Worker(text, { eval: true, execArgv: [] });
 }
