@@ -106,4 +106,10 @@ export class EventProblem extends Error {
     this.code = first.code;
     this.faults = [first, ...more];
   }
+
+  /** The same problem of an event that is a member of something larger. */
+  within(pointer: string): EventProblem {
+    const [first, ...more] = this.faults.map((fault) => ({ ...fault, pointer: pointer + fault.pointer }));
+    return first === undefined ? this : new EventProblem(first, ...more);
+  }
 }

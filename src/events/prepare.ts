@@ -1,0 +1,117 @@
+/**
+ * The conductor of the write side: untrusted bytes in, a prepared event out, or an EventProblem and nothing happened.
+ *
+ *   parse (strict-json) ─▶ validate ─▶ redact ─▶ split into fields ─▶ commit ─▶ Prepared, which src/log sequences
+ *
+ * Nothing here waits or touches the disk; clock, randomness and keys arrive in the context.
+ */
+import { Buffer } from 'node:buffer';
+import { createHmac } from 'node:crypto';
+import { canonicalJson, type JsonObject, type JsonValue } from '../../proofs/canonical-json.ts';
+import { sortFieldIds } from '../../proofs/card.ts';
+import { SALT_BYTES } from '../../proofs/commitment.ts';
+import { splitFields } from '../../proofs/fields.ts';
+import { eventOfCloudEvent } from './cloudevent.ts';
+import { commit, logValueText } from './commit.ts';
+import { MAX_EVENT_BYTES } from './limits.ts';
+import { parseEventJson } from './strict-json.ts';
+import { termsOf } from './terms.ts';
+import { parseTimeUs } from './time.ts';
+import { EventProblem, type FieldText, type PrepareContext, type Prepared, type RedactStage } from './types.ts';
+import { compileValidate } from './validate.ts';
+
+const CONTENT_MAC_BYTES = 16;
+const validate = compileValidate();
+
+/** The redaction stage of a log that has no redaction rules. */
+export const redactNothing: RedactStage = (event) => event;
+
+/** One JSON event. Throws EventProblem. */
+export function prepareEvent(bytes: Uint8Array, context: PrepareContext): Prepared {
+  return prepareValue(parseEventJson(bytes), bytes, context);
+}
+
+/** One CloudEvent in structured JSON mode whose `data` is the event. Throws EventProblem. */
+export function prepareCloudEvent(bytes: Uint8Array, context: PrepareContext): Prepared {
+  const event = eventOfCloudEvent(parseEventJson(bytes));
+  try {
+    return prepareValue(event, bytes, context);
+  } catch (error) {
+    throw error instanceof EventProblem ? error.within('/data') : error;
+  }
+}
+
+/**
+ * A value that was parsed strictly, with the bytes it came from. Throws EventProblem. The log's own events come this
+ * way too, with `reservedActions`.
+ */
+export function prepareValue(
+  value: JsonValue,
+  raw: Uint8Array,
+  context: PrepareContext,
+  options: { readonly reservedActions?: boolean } = {},
+): Prepared {
+  const event = validate(value, options);
+  const members = memberTexts(event);
+  const text = objectText(members);
+  const byteCount = Buffer.byteLength(text);
+  if (byteCount > MAX_EVENT_BYTES) {
+    const detail = `the event has ${byteCount} bytes in its RFC 8785 form, ${MAX_EVENT_BYTES} are allowed`;
+    throw new EventProblem({ code: 'too-large', pointer: '', detail });
+  }
+  const redacted = context.redact(event);
+  const kept = redacted === event ? event : validate(redacted, options);
+  if (kept.event_id !== event.event_id) throw new Error('redaction changed the event_id');
+  const fields = kept === event && context.separatePaths.length === 0 ? members : fieldTexts(kept, context);
+  const log = logValueText({
+    catalogue: context.catalogueVersion,
+    redaction: context.redactionVersion,
+    clockOffsetUs: context.clockOffsetUs,
+    raw: createHmac('sha256', context.macKeys.raw).update(raw).digest('base64'),
+  });
+  const secret = context.randomBytes(SALT_BYTES);
+  return {
+    eventId: kept.event_id,
+    producerId: context.producerId,
+    producerSeq: kept.producer_seq ?? null,
+    ...commit({ fields, logValueText: log, secret, salts: null, hasher: context.hasher }),
+    signature: null,
+    secret,
+    salts: null,
+    fields,
+    logValueText: log,
+    contentMac: contentMac(text, context.macKeys.content),
+    terms: termsOf(kept),
+    occurredAtUs: occurredAt(kept.occurred_at),
+    byteCount,
+  };
+}
+
+/** Each top-level member as it is committed to when nothing is taken out of it, in the card's order. */
+function memberTexts(event: JsonObject): readonly FieldText[] {
+  // A validated event has ASCII names only, for which sort() gives the order of bytes and of RFC 8785 alike.
+  return Object.keys(event)
+    .sort()
+    .map((name): FieldText => [name, canonicalJson(event[name] ?? null)]);
+}
+
+/** The RFC 8785 text of an object with these members; their names need no escapes. */
+function objectText(members: readonly FieldText[]): string {
+  return `{${members.map(([name, valueText]) => `"${name}":${valueText}`).join(',')}}`;
+}
+
+function fieldTexts(event: JsonObject, { separatePaths }: PrepareContext): readonly FieldText[] {
+  const values = new Map(splitFields(event, separatePaths));
+  return sortFieldIds([...values.keys()]).map((id): FieldText => [id, canonicalJson(values.get(id) ?? null)]);
+}
+
+/** Of the event as submitted, before redaction: what was sent twice is the same even if the rules have changed. */
+function contentMac(text: string, key: Uint8Array): Uint8Array {
+  return new Uint8Array(createHmac('sha256', key).update(text).digest().subarray(0, CONTENT_MAC_BYTES));
+}
+
+function occurredAt(text: string): number {
+  const us = parseTimeUs(text);
+  if (us === undefined) throw new Error('a validated event has no valid occurred_at');
+  return us;
+}
