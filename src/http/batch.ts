@@ -23,8 +23,8 @@ import {
   submitGroup,
 } from './submission.ts';
 
-/** Events that are prepared before other requests get a turn, and submitted together. */
-const SLICE_EVENTS = 256;
+/** Lines that are prepared before other requests get a turn, and submitted together. */
+const SLICE_LINES = 256;
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
@@ -85,18 +85,21 @@ async function submitLines(exchange: TokenExchange, lines: readonly Line[]): Pro
   const context = contextOf(exchange);
   const outcomes: Outcome[] = [];
   let writing: Promise<Written> | undefined;
-  for (let start = 0; start < lines.length; start += SLICE_EVENTS) {
-    const slice = lines.slice(start, start + SLICE_EVENTS).map((line) => prepareLine(exchange, line, context));
+  // One turn more than there are slices: it collects what the last one became.
+  for (let start = 0; start < lines.length + SLICE_LINES; start += SLICE_LINES) {
+    const slice = lines.slice(start, start + SLICE_LINES).map((line) => prepareLine(exchange, line, context));
     const written = await writing;
-    outcomes.push(...(written?.outcomes ?? []));
     if (written?.refusedBy !== undefined) {
-      return [...outcomes, ...lines.slice(start).map(({ line }) => refusedLine(line, written.refusedBy))];
+      if (outcomes.length === 0) throw written.refusedBy;
+      const rest = lines.slice(start).map(({ line }) => refusedLine(line, written.refusedBy));
+      return [...outcomes, ...written.outcomes, ...rest];
     }
-    writing = submitSlice(exchange, slice, start === 0);
+    outcomes.push(...(written?.outcomes ?? []));
+    if (slice.length === 0) break;
+    writing = submitSlice(exchange, slice);
     await othersTurn();
   }
-  const last = await writing;
-  return [...outcomes, ...(last?.outcomes ?? [])];
+  return outcomes;
 }
 
 type PreparedLine = { readonly line: number } & ({ readonly prepared: Prepared } | { readonly problem: unknown });
@@ -116,8 +119,8 @@ interface Written {
   readonly refusedBy?: unknown;
 }
 
-/** Never rejects, except for the first slice: then nothing of the request was stored, and the error is its answer. */
-async function submitSlice(exchange: TokenExchange, slice: readonly PreparedLine[], first: boolean): Promise<Written> {
+/** Never rejects: nobody waits for it while the next slice is being prepared. */
+async function submitSlice(exchange: TokenExchange, slice: readonly PreparedLine[]): Promise<Written> {
   const good = slice.flatMap((item) => ('prepared' in item ? [item.prepared] : []));
   try {
     const results = good.length === 0 ? [] : await submitGroup(exchange, good);
@@ -130,7 +133,6 @@ async function submitSlice(exchange: TokenExchange, slice: readonly PreparedLine
       ),
     };
   } catch (error) {
-    if (first) throw error;
     return {
       outcomes: slice.map((item) => refusedLine(item.line, 'prepared' in item ? error : item.problem)),
       refusedBy: error,

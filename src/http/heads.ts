@@ -6,6 +6,7 @@
  */
 import { hash } from 'node:crypto';
 import { Type } from '@sinclair/typebox';
+import { MAX_EVENT_BYTES } from '../events/limits.ts';
 import { HttpProblem } from './problems.ts';
 import { PUBLIC_HEADERS, publicJson, respond, TEXT_CONTENT_TYPE } from './respond.ts';
 import type { AppContext, LogExchange, PublicRoute } from './route.ts';
@@ -90,7 +91,7 @@ function describeLog({ served: { log }, services: { limits } }: LogExchange): Re
     vkeys: log.policy.logs.filter(({ key }) => key.name === log.origin).map(({ key }) => key.vkey),
     policy: log.policyText,
     limits: {
-      event_bytes: limits.maxEventBytes,
+      event_bytes: MAX_EVENT_BYTES,
       batch_bytes: limits.maxBatchBytes,
       batch_lines: limits.maxBatchLines,
       batch_receipts: limits.maxBatchReceipts,
@@ -102,7 +103,6 @@ function describeLog({ served: { log }, services: { limits } }: LogExchange): Re
 
 async function takeCosignatures({ c, served, services }: LogExchange): Promise<Response> {
   const note = await services.bodies.read(c, services.limits.maxCosignatureBytes);
-  if (note.length === 0) throw new HttpProblem('invalid-note', 'The body is empty.');
   const { accepted } = await served.log.addCosignatures(note);
   return publicJson({ accepted });
 }

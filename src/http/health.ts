@@ -106,7 +106,12 @@ const verdicts = new WeakMap<Log, { readonly checkpoint: string; readonly fault:
 
 function publishedFault(log: Log): string | undefined {
   const checkpoint = log.checkpoint();
-  if (checkpoint === undefined) return undefined; // the log's own report says so
+  if (checkpoint === undefined) {
+    return (
+      `${log.name} has published no checkpoint: the quorum of its policy has not cosigned any head. Events get no ` +
+      'cosigned receipt. Start the witnesses that the policy names, or restore the way to them.'
+    );
+  }
   const known = verdicts.get(log);
   if (known?.checkpoint === checkpoint) return known.fault;
   const fault = judgeCheckpoint(log, checkpoint);

@@ -2,8 +2,10 @@
  * Every bound of the HTTP layer, by name. `createApp` and `serveApp` take another value for each; these hold otherwise.
  * `log.json` publishes those that a client needs.
  */
+import { MAX_EVENT_INPUT_BYTES } from '../events/limits.ts';
+
 export interface HttpLimits {
-  /** Body of one event. */
+  /** Body of one event; its canonical form has a tighter bound of its own (src/events/limits.ts). */
   readonly maxEventBytes: number;
   /** Body of an NDJSON batch, and of a CloudEvents batch. */
   readonly maxBatchBytes: number;
@@ -37,7 +39,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
-  maxEventBytes: 64 * KIB,
+  maxEventBytes: MAX_EVENT_INPUT_BYTES,
   maxBatchBytes: 8 * MIB,
   maxBatchLines: 10_000,
   maxBatchReceipts: 100,

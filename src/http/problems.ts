@@ -7,7 +7,6 @@
  * `type` is API and never changes its meaning. `pointer` (RFC 6901) names a member of the body, `parameter` one of the
  * query. `instance` is unique to this answer; the server's own log names it beside every 5xx.
  */
-import { ProofError } from '../../proofs/errors.ts';
 import { EventProblem, type EventProblemCode } from '../events/types.ts';
 import { LogError, type LogErrorCode } from '../log/types.ts';
 import { AccessError, type AccessErrorCode } from '../trail/access.ts';
@@ -39,7 +38,6 @@ export type HttpProblemCode =
   | 'unknown-parameter'
   | 'missing-parameter'
   | 'invalid-body'
-  | 'invalid-note'
   | 'event-id-conflict'
   | 'not-yet-published'
   | 'internal-error';
@@ -104,13 +102,12 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'unknown-parameter': [400, 'A query parameter is not known'],
   'missing-parameter': [400, 'A query parameter is missing'],
   'invalid-body': [422, 'The body is not what is expected here'],
-  'invalid-note': [400, 'The body is not a signed checkpoint'],
   'event-id-conflict': [422, 'This event_id was used before, for other content'],
   'not-yet-published': [409, 'The event is stored, and not yet under a published checkpoint'],
   'internal-error': [500, 'The request could not be answered'],
 
-  'invalid-utf8': [400, 'The body is not valid UTF-8'],
-  'invalid-json': [400, 'The body is not valid JSON'],
+  'invalid-utf8': [400, 'The text is not valid UTF-8'],
+  'invalid-json': [400, 'The text is not valid JSON'],
   'duplicate-member': [400, 'A member name occurs twice in one object'],
   'unsafe-integer': [400, 'An integer is beyond 2^53-1 and must be sent as a string'],
   'number-out-of-range': [400, 'A number cannot be represented'],
@@ -133,7 +130,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'not-in-log': [404, 'The tree does not reach that far'],
   'size-not-signed': [404, 'No signed head reaches that size yet'],
   'unknown-head': [409, 'This is not a head that this log signed'],
-  'invalid-cosignatures': [422, 'No cosignature of a known witness could be verified'],
+  'invalid-cosignatures': [422, 'No cosignature by a witness of the policy could be verified'],
   'ambiguous-event-id': [409, 'Several producers used this event_id'],
   'corrupt-data': [500, 'Stored data failed its check against the tree and is not served'],
   'rolled-back': [503, 'The log lost data that it had signed, and refuses to sign'],
@@ -163,9 +160,6 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof AccessError) return problem(error.code, error.message);
   if (error instanceof SearchError) {
     return problem(error.code, error.message, { errors: [{ parameter: error.parameter, detail: error.message }] });
-  }
-  if (error instanceof ProofError && (error.code === 'invalid-note' || error.code === 'note-too-large')) {
-    return problem('invalid-note', error.message);
   }
   return problem('internal-error', 'The server failed; its own log says why, under this instance.');
 }

@@ -49,7 +49,7 @@ function createHttpServer(app: App, limits: HttpLimits): Server {
     fetch: app.fetch,
     serverOptions: {
       headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.bodyTimeoutMs + REQUEST_TIMEOUT_MARGIN_MS,
+      requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + REQUEST_TIMEOUT_MARGIN_MS,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
       maxHeaderSize: 16_384,
