@@ -115,9 +115,9 @@ export async function directoryEvidence(directory: string): Promise<EvidenceStor
 
 /** What a directory holds, oldest first. Throws `state-corrupt` for a file that is no evidence: it is not skipped. */
 export async function listEvidence(directory: string): Promise<readonly Evidence[]> {
-  const names = (await readdir(directory)).filter((name) => name.endsWith(SUFFIX));
+  const names = (await readdir(directory)).filter((name) => name.endsWith(SUFFIX)).sort();
   const all = await Promise.all(names.map(async (name) => parseEvidence(name, await readFile(join(directory, name)))));
-  return all.sort((a, b) => (a.seen_at < b.seen_at ? -1 : 1));
+  return all.sort((a, b) => Date.parse(a.seen_at) - Date.parse(b.seen_at));
 }
 
 /** Bounds and deduplicates by file name: log, class, and a digest of what was offered. */

@@ -7,7 +7,6 @@
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { messageOf, WitnessError } from './errors.ts';
 import { type Reply, TEXT } from './reply.ts';
 import { MAX_REQUEST_BYTES } from './request.ts';
@@ -28,6 +27,8 @@ export interface WitnessServer {
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const DRAIN_MS = 5_000;
+const MAX_DISCARDED_BYTES = 1024 * 1024;
+const TOO_LONG: Reply = { status: 413, contentType: TEXT, body: 'the request is too long\n' };
 /** Each may hold a body of the largest size. */
 const MAX_CONNECTIONS = 1_024;
 
@@ -36,13 +37,12 @@ const PUBLIC_HEADERS = { 'cache-control': 'no-cache', 'access-control-allow-orig
 
 export function createWitnessApp(witness: Witness): Hono {
   const app = new Hono();
-  const limited = bodyLimit({
-    maxSize: MAX_REQUEST_BYTES,
-    onError: (c) => c.text('the request is too long\n', 413),
-  });
-  const bodyOf = async (request: Request): Promise<Uint8Array> => new Uint8Array(await request.arrayBuffer());
-  app.post('/add-checkpoint', limited, async (c) => respond(await witness.addCheckpoint(await bodyOf(c.req.raw))));
-  app.post('/sign-subtree', limited, async (c) => respond(await witness.signSubtree(await bodyOf(c.req.raw))));
+  const answerTo = async (request: Request, handle: (body: Uint8Array) => Promise<Reply>): Promise<Response> => {
+    const body = await readBounded(request);
+    return respond(body === 'too-long' ? TOO_LONG : await handle(body));
+  };
+  app.post('/add-checkpoint', (c) => answerTo(c.req.raw, witness.addCheckpoint));
+  app.post('/sign-subtree', (c) => answerTo(c.req.raw, witness.signSubtree));
   app.get('/:hash{[0-9a-f]{64}}/checkpoint', async (c) =>
     respond(await witness.monitoredCheckpoint(c.req.param('hash')), PUBLIC_HEADERS),
   );
@@ -94,6 +94,22 @@ export async function serveWitness(witness: Witness, { host, port }: ListenOptio
 function urlOf(address: AddressInfo | string | null, host: string): string {
   if (address === null || typeof address === 'string') throw new WitnessError('config-invalid', 'no address');
   return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+}
+
+/**
+ * The whole body, or `too-long`. What a client had begun to send is read to its end and thrown away, up to a bound: a
+ * connection that is cut while the client still writes loses it the answer.
+ */
+async function readBounded(request: Request): Promise<Uint8Array | 'too-long'> {
+  if (request.body === null) return new Uint8Array(0);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body) {
+    length += chunk.length;
+    if (length <= MAX_REQUEST_BYTES) chunks.push(chunk);
+    if (length > MAX_REQUEST_BYTES + MAX_DISCARDED_BYTES) break;
+  }
+  return length > MAX_REQUEST_BYTES ? 'too-long' : Buffer.concat(chunks, length);
 }
 
 function respond(reply: Reply, headers: Record<string, string> = {}): Response {

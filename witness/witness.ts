@@ -119,12 +119,9 @@ export async function openWitness(options: WitnessOptions): Promise<Witness> {
 }
 
 /** A witness in memory, which forgets everything: for conformance runs and tests of others. */
-export function openMemoryWitness(options: {
-  readonly cosigners: readonly Cosigner[];
-  readonly logs: readonly KnownLog[];
-  readonly clock?: () => number;
-  readonly openRows?: OpenRows;
-}): Promise<Witness> {
+export function openMemoryWitness(
+  options: Partial<WitnessOptions> & Pick<WitnessOptions, 'cosigners' | 'logs'>,
+): Promise<Witness> {
   return openWitness({
     openRows: memoryRows().open,
     guard: noGuard,
