@@ -15,6 +15,7 @@ import { concatBytes, equalBytes } from './bytes.ts';
 import { type Checkpoint, parseCheckpoint, verifyLogSignatures } from './checkpoint.ts';
 import { type VerifyOptions, verifyCosignature, verifySignature } from './cosignature.ts';
 import { ProofError, type ProofErrorCode } from './errors.ts';
+import { EMPTY_ROOT } from './hash.ts';
 import { parseVerifierKey, type VerifierKey } from './key.ts';
 import type { Note } from './note.ts';
 import { octetsToText, textToOctets } from './octets.ts';
@@ -123,8 +124,9 @@ export function quorumSatisfied(policy: Policy, cosignedBy: ReadonlySet<string>)
 }
 
 /**
- * Holds a whole checkpoint against the policy and fails closed. Throws what `parseCheckpoint` does; `wrong-origin` if
- * the policy has no log of that origin; `no-log-signature` without a good one by a trusted key of that log;
+ * Holds a whole checkpoint against the policy and fails closed. Throws what `parseCheckpoint` does;
+ * `invalid-checkpoint` for an empty tree with a root of its own; `wrong-origin` if the policy has no log of that origin;
+ * `no-log-signature` without a good one by a trusted key of that log;
  * `bad-log-signature` or `bad-signature` for any bad one by a key that the policy names; `quorum-not-met`.
  */
 export function checkCheckpoint(
@@ -133,6 +135,9 @@ export function checkCheckpoint(
   options: CheckOptions = {},
 ): CheckedCheckpoint {
   const { checkpoint, note } = parseCheckpoint(bytes);
+  if (checkpoint.size === 0 && !equalBytes(checkpoint.root, EMPTY_ROOT)) {
+    throw new ProofError('invalid-checkpoint', 'the root of an empty tree is another');
+  }
   const keys = policy.logs.map(({ key }) => key);
   const ownKeys = keys.filter(({ name }) => name === checkpoint.origin);
   if (ownKeys.length === 0) throw new ProofError('wrong-origin', 'the policy has no log of this origin');

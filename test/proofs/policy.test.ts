@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes, utf8Decode, utf8Encode } from '../../proofs/bytes.ts';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
 import { ProofError } from '../../proofs/errors.ts';
-import { sha256 } from '../../proofs/hash.ts';
+import { EMPTY_ROOT, sha256 } from '../../proofs/hash.ts';
 import { formatVerifierKey, type SignatureType, verifierKeyOf } from '../../proofs/key.ts';
 import { formatNote, makeSignature } from '../../proofs/note.ts';
 import { octetsToText, textToOctets } from '../../proofs/octets.ts';
@@ -267,6 +267,12 @@ describe('a checkpoint under a policy', () => {
     expect(check(formatNote({ text: note.text, signatures: note.signatures.with(2, bad) }), policy)).toBe(
       'bad-signature',
     );
+  });
+
+  it('of an empty tree has the empty root', () => {
+    const policy = parsePolicy(`${log}quorum none\n`);
+    expect(check(signedCheckpoint({ origin, size: 0, root: EMPTY_ROOT }, logSigners), policy)).toBe('accepted');
+    expect(check(signedCheckpoint({ origin, size: 0, root }, logSigners), policy)).toBe('invalid-checkpoint');
   });
 
   it('ignores strangers, good and bad, and cosignatures from another checkpoint are bad', () => {
