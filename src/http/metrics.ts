@@ -2,6 +2,7 @@
  * Numbers for Prometheus. Counters and histograms are fed by the routes; gauges of the logs are read at the moment of a
  * scrape, from the same health report that /healthz gives.
  */
+import { Type } from '@sinclair/typebox';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LogHealth } from '../log/types.ts';
 import { respond, SECURITY_HEADERS } from './respond.ts';
@@ -87,7 +88,7 @@ export const metricsRoute: SiteRoute = {
   access: 'site',
   description: {
     summary: 'Metrics for Prometheus',
-    answers: { 200: { description: 'The Prometheus text format.', content: { 'text/plain': {} as never } } },
+    answers: { 200: { description: 'The Prometheus text format.', content: { 'text/plain': Type.String() } } },
   },
   handle: async ({ services: { metrics } }) =>
     respond(200, await metrics.registry.metrics(), {

@@ -2,7 +2,7 @@
  * `GET /openapi.json`: OpenAPI 3.1, put together from the very routes that the application serves, and from the schemas
  * that check what comes in. A schema with an `$id` becomes a component of that name.
  */
-import type { TSchema } from '@sinclair/typebox';
+import { type TSchema, Type } from '@sinclair/typebox';
 import { openApiPath } from './metrics.ts';
 import { PROBLEM_CONTENT_TYPE } from './problems.ts';
 import { JSON_CONTENT_TYPE, PUBLIC_HEADERS, respond } from './respond.ts';
@@ -20,7 +20,7 @@ export function openApiRoute(logRoutes: readonly Route[], siteRoutes: readonly S
     access: 'site',
     description: {
       summary: 'This description',
-      answers: { 200: { description: 'OpenAPI 3.1.', content: { 'application/json': {} as TSchema } } },
+      answers: { 200: { description: 'OpenAPI 3.1.', content: { 'application/json': Type.Object({}) } } },
     },
     handle: () => {
       text ??= `${JSON.stringify(openApiDocument([...siteRoutes, route, ...logRoutes]))}\n`;

@@ -21,12 +21,13 @@ export interface RunningServer {
   readonly port: number;
   /** `http://host:port`, without a slash at the end. */
   readonly url: string;
-  /** Takes no more connections, waits for requests in flight up to the grace time, then cuts them off. */
+  /** May be called again. Takes no more connections, waits for requests in flight up to the grace time, then cuts them off. */
   close(): Promise<void>;
 }
 
 /** How often Node looks for connections that are over their time. */
 const CHECK_CONNECTIONS_MS = 1_000;
+const IDLE_SWEEP_MS = 20;
 /** On top of the body's own time limit, which answers 408 with a problem document before this cuts the connection. */
 const REQUEST_TIMEOUT_MARGIN_MS = 5_000;
 
@@ -36,11 +37,15 @@ export async function serveApp(app: App, options: ServeOptions = {}): Promise<Ru
   const server = createHttpServer(app, limits);
   const host = options.host ?? '127.0.0.1';
   const address = await listen(server, host, options.port ?? 0);
+  let closing: Promise<void> | undefined;
   return {
     host,
     port: address.port,
     url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
-    close: () => closeServer(server, limits.closeGraceMs),
+    close: () => {
+      closing ??= closeServer(server, limits.closeGraceMs);
+      return closing;
+    },
   };
 }
 
@@ -73,9 +78,12 @@ function listen(server: Server, host: string, port: number): Promise<AddressInfo
 
 function closeServer(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cutOff = setTimeout(() => server.closeAllConnections(), graceMs);
+    // A connection that was busy when the close began stays open behind its answer, for requests that will not come.
+    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
     server.close((error) => {
-      clearTimeout(timer);
+      clearTimeout(cutOff);
+      clearInterval(sweep);
       if (error === undefined) resolve();
       else reject(error);
     });

@@ -231,7 +231,7 @@ describe('a request with', () => {
         token: undefined,
         json: testEvent('x'),
         headers: authorization === undefined ? {} : { authorization },
-      } as TestRequest,
+      },
       expected,
     );
   });
@@ -361,6 +361,29 @@ describe('overload', () => {
     Object.assign(server.log, { submit });
     await nothingWasStored();
   });
+
+  it('comes from the log itself when its queue is full, and passes when that is written', () =>
+    withServer(
+      async (other) => {
+        const lines = Array.from({ length: 20 }, (_, i) => JSON.stringify(testEvent(`q${i}`)));
+        const send = (body: readonly string[]) =>
+          ask(other, '/test/events', {
+            token: other.producer,
+            body: body.join('\n'),
+            headers: { 'content-type': 'application/x-ndjson' },
+          });
+        const refused = await send(lines);
+        expect([refused.status, refused.headers.get('retry-after')]).toEqual([
+          503,
+          expect.stringMatching(/^[1-9][0-9]*$/),
+        ]);
+        expect(refused.json()).toMatchObject({ type: 'urn:countersign:problem:overloaded' });
+        expect(other.log.treeSize()).toBe(0);
+        expect((await send(lines.slice(0, 10))).status).toBe(200);
+        expect(other.log.treeSize()).toBe(10);
+      },
+      { log: { limits: { maxQueuedEvents: 10 } } },
+    ));
 
   it('in the middle of a batch refuses the rest of it, in order', () =>
     withServer(async (other) => {

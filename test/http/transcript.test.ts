@@ -177,6 +177,34 @@ describe('a conversation', () => {
       );
     }));
 
+  it('with a producer who speaks CloudEvents', () =>
+    withServer(async (server) => {
+      const { event_id: _, ...data } = testEvent('');
+      await says(
+        server,
+        `POST /test/events
+         authorization: Bearer ${server.producer}
+         content-type: application/cloudevents+json
+
+         ${JSON.stringify({ specversion: '1.0', id: 'ce-1', source: '/billing', type: 'role.grant', data })}`,
+        `201
+         location: /test/events/by-index/0
+
+         {"status":"accepted","event_id":"ce-1","index":0,"log_time":"2026-01-08T14:32:07.000000Z","leaf_hash":"…"}`,
+      );
+      await says(
+        server,
+        `POST /test/events
+         authorization: Bearer ${server.producer}
+         content-type: application/cloudevents+json
+
+         {"specversion":"0.3","id":"ce-2"}`,
+        `422
+
+         {"type":"urn:countersign:problem:invalid-cloudevent",…"errors":[{"code":"invalid-cloudevent","pointer":"/specversion","detail":"must be \\"1.0\\""}]}`,
+      );
+    }));
+
   it('with somebody who has no token, or not the right one', () =>
     withServer(async (server) => {
       await says(

@@ -140,7 +140,7 @@ export function testEvent(eventId: string, changes: Readonly<Record<string, unkn
 
 export interface TestRequest {
   readonly method?: string;
-  readonly token?: string;
+  readonly token?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
   /** Sent as JSON. */
