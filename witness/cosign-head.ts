@@ -43,28 +43,44 @@ export function cosignHead(
   via: Evidence['via'],
   admit: (held: Checkpoint | undefined) => void = () => {},
 ): Promise<HeadRecord> {
-  const { state, clock, cosigners, metrics, logger } = parts;
+  const { state, clock, metrics, logger } = parts;
   const { origin, size } = head.checkpoint;
   return state.exclusively(origin, async () => {
-    const held = await state.head(origin);
-    const { refused, finding } = judge(held?.checkpoint, head.checkpoint, claim);
-    if (finding !== undefined && held !== undefined) {
-      await keepEvidence(parts, makeEvidence({ ...finding, held, offered: head, via, nowMs: clock() }));
-    }
-    if (refused !== undefined) throw refused;
-    admit(held?.checkpoint);
-
-    const next = recordOf(held, head);
-    // A head that is held already is on the disk already; a newer one is written, fsynced, and only then signed.
-    if (next !== held) await metrics.timePersist(() => state.advance(held, next));
+    const next = await recordHead(parts, head, claim, via, admit);
     const timestamp = Math.floor(clock() / 1000);
     // The same head in the same second has the same signatures: who asks again and again costs us nothing.
-    if (cosigners.every(({ key }) => timeOfLine(next, key) === timestamp)) return next;
+    if (parts.cosigners.every(({ key }) => timeOfLine(next, key) === timestamp)) return next;
     const signatures = await sign(parts, next.checkpoint, timestamp);
     metrics.cosigned(origin, size);
     logger.debug({ origin, size, via }, 'cosigned');
     return state.keepCosignatures(next, signatures);
   });
+}
+
+/**
+ * The first two of the three steps: judges and records a head, durably, and signs nothing. A mirror vouches for a head
+ * only once it has all of its entries. To be called within `state.exclusively`.
+ */
+export async function recordHead(
+  parts: WitnessParts,
+  head: JudgedHead,
+  claim: Claim,
+  via: Evidence['via'],
+  admit: (held: Checkpoint | undefined) => void = () => {},
+): Promise<HeadRecord> {
+  const { state, clock, metrics } = parts;
+  const held = await state.head(head.checkpoint.origin);
+  const { refused, finding } = judge(held?.checkpoint, head.checkpoint, claim);
+  if (finding !== undefined && held !== undefined) {
+    await keepEvidence(parts, makeEvidence({ ...finding, held, offered: head, via, nowMs: clock() }));
+  }
+  if (refused !== undefined) throw refused;
+  admit(held?.checkpoint);
+
+  const next = recordOf(held, head);
+  // A head that is held already is on the disk already; a newer one is written, fsynced, and only then signed.
+  if (next !== held) await metrics.timePersist(() => state.advance(held, next));
+  return next;
 }
 
 /**
@@ -162,7 +178,7 @@ function recordOf(held: HeadRecord | undefined, { checkpoint, signatures }: Judg
 }
 
 /** The time, in seconds, of the line that this key made; undefined where there is none. */
-function timeOfLine({ cosignatures }: HeadRecord, key: VerifierKey): number | undefined {
+export function timeOfLine({ cosignatures }: HeadRecord, key: VerifierKey): number | undefined {
   const line = cosignatures.find(({ name, keyId }) => name === key.name && keyId === key.keyId);
   return line === undefined ? undefined : readTimestamp(line.signature);
 }
@@ -171,8 +187,8 @@ function timeOfLine({ cosignatures }: HeadRecord, key: VerifierKey): number | un
  * A line by each of our keys, all with one time. A key that cannot sign (an agent that went away) does not stop the
  * others; with none at all nothing is answered.
  */
-async function sign(
-  { cosigners, metrics, logger }: WitnessParts,
+export async function sign(
+  { cosigners, metrics, logger }: Pick<WitnessParts, 'cosigners' | 'metrics' | 'logger'>,
   checkpoint: Checkpoint,
   timestamp: number,
 ): Promise<readonly NoteSignature[]> {
