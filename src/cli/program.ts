@@ -16,7 +16,10 @@ import { serveVerb } from './verbs/serve.ts';
 import { submitVerb } from './verbs/submit.ts';
 import { tokenVerb } from './verbs/token.ts';
 import { upVerb } from './verbs/up.ts';
+import { verifyVerb } from './verbs/verify.ts';
 import { witnessVerb } from './verbs/witness.ts';
+
+type MakeIo = (exitWith: Io['exitWith']) => Io;
 
 const EXIT_CODES_HELP = `
 Exit codes:
@@ -30,21 +33,31 @@ Exit codes:
 const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb],
   ...[submitVerb],
-  ...[eventVerb, proofVerb, checkpointVerb],
+  ...[eventVerb, proofVerb, verifyVerb, checkpointVerb],
   ...[healthVerb, tokenVerb, initVerb, keygenVerb],
 ];
 
 /** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */
-export async function runProgram(args: readonly string[], makeIo: (exitWith: Io['exitWith']) => Io): Promise<ExitCode> {
+export function runProgram(args: readonly string[], makeIo: MakeIo): Promise<ExitCode> {
+  const work = async (io: Io): Promise<void> => void (await buildProgram(io).parseAsync([...args], { from: 'user' }));
+  return runAndReport(makeIo, work, args.includes('--json'));
+}
+
+/** Does some work, prints what goes wrong, and returns the exit code that it means. */
+export async function runAndReport(
+  makeIo: MakeIo,
+  work: (io: Io) => Promise<void>,
+  json: boolean = false,
+): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
   const io = makeIo((code) => {
     exitCode = code;
   });
   try {
-    await buildProgram(io).parseAsync([...args], { from: 'user' });
+    await work(io);
     return exitCode;
   } catch (error) {
-    return reportError(io, error, args.includes('--json'));
+    return reportError(io, error, json);
   }
 }
 
@@ -78,5 +91,5 @@ function describe(error: unknown): { code: string; message: string; advice: read
   if (error instanceof ProofError) {
     return { code: error.code, message: error.message, advice: [], exitCode: EXIT.incomplete };
   }
-  return { code: 'unexpected', message: messageOf(error), advice: [], exitCode: EXIT.failed };
+  return { code: 'unexpected', message: messageOf(error), advice: [], exitCode: EXIT.incomplete };
 }

@@ -25,6 +25,8 @@ export interface RunningNetwork {
   readonly network: NetworkFile;
   /** Resolves when none of the processes is left. */
   readonly allEnded: Promise<void>;
+  /** Stops one process and says nothing: it was asked for. */
+  readonly stopOne: (name: string) => Promise<void>;
   /** The log first, so that it can finish with its witnesses about; then the witnesses. */
   readonly stop: () => Promise<void>;
 }
@@ -101,9 +103,17 @@ class Supervisor implements RunningNetwork {
     });
   };
 
+  readonly stopOne = async (name: string): Promise<void> => {
+    const child = this.#running.get(name);
+    if (child === undefined) return;
+    this.#running.delete(name);
+    await child.stop();
+    await this.#change((network) => ({ ...network, pids: withoutPids(network.pids, [child]) }));
+  };
+
   #watch(child: RunningProcess): void {
     void child.ended.then((reason) => {
-      if (this.#stopping) return;
+      if (this.#stopping || this.#running.get(child.name) !== child) return;
       this.#running.delete(child.name);
       this.#options.say(`${child.name} (process ${child.pid}) ended: ${reason}. ${this.#whatNow(child.name)}`);
       void this.#change((network) => ({ ...network, pids: withoutPids(network.pids, [child]) }));
