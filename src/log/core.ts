@@ -26,7 +26,7 @@ import { readEntry } from './read-events.ts';
 import { HEAD_KEY } from './rows.ts';
 import type { SignedHead, SignOffThread } from './sign.ts';
 import { TreeReader } from './tree-reader.ts';
-import { LogError, type LogHealth, type SubmitResult } from './types.ts';
+import { type DurableEvent, LogError, type LogHealth, type SubmitResult } from './types.ts';
 import { askWitnesses, WitnessClient } from './witness-client.ts';
 import { GroupWriter } from './write-groups.ts';
 
@@ -55,6 +55,7 @@ export interface CoreOptions {
   readonly hasher: Hasher;
   readonly signOffThread: SignOffThread;
   readonly store: Store;
+  readonly onGroup: (group: readonly DurableEvent[]) => void;
   /** A batch failed or the store broke: this core writes nothing more. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -133,6 +134,7 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
     onDurable: (state, group) => {
       durable = state;
       search.append(indexed(group));
+      given.onGroup(group);
       unpublishedSinceMs ??= nowMs();
     },
     onFailure: onFatal,

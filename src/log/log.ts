@@ -17,7 +17,7 @@ import type { TreeState } from './integrate.ts';
 import { DEFAULT_LIMITS, type LogLimits, type LogLogger, type OpenLogOptions, SILENT_LOGGER } from './options.ts';
 import { readLog } from './read-log.ts';
 import { startOffThreadSigner } from './sign-off-thread.ts';
-import { type Log, LogError } from './types.ts';
+import { type DurableEvent, type Log, LogError } from './types.ts';
 
 const FIRST_RELOAD_MS = 1_000;
 const MAX_RELOAD_MS = 30_000;
@@ -37,6 +37,8 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const databasePath = join(options.directory, 'db');
 
+  const listeners = new Set<(group: readonly DurableEvent[]) => void>();
+
   const start = async (): Promise<LogCore> =>
     startCore({
       options: { ...options, fetch: options.fetch ?? fetch },
@@ -46,6 +48,9 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
       hasher: nativeHasher,
       signOffThread: offThread.sign,
       store: await openStore(databasePath),
+      onGroup: (group) => {
+        for (const listener of listeners) listener(group);
+      },
       onFatal: (error) => stopCore(error),
     });
 
@@ -116,6 +121,10 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
         throw new LogError('log-stopped', `the log takes no submissions: ${reason}`, { retryAfterSeconds: 5 });
       }
       return core.writer.submit(events);
+    },
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
     waitForPublished: (index, timeoutMs) => core.publisher.waitFor(index, timeoutMs),
     addCosignatures: (note) => core.addCosignatures(note),

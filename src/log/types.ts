@@ -63,6 +63,14 @@ export interface StoredEvent {
   readonly fields: readonly StoredField[];
 }
 
+/** An event right after its group became durable, with what was submitted still at hand. */
+export interface DurableEvent {
+  readonly index: number;
+  readonly logTime: number;
+  readonly leafHash: Hash;
+  readonly event: Prepared;
+}
+
 export interface StoredField {
   readonly id: string;
   readonly commitment: Hash;
@@ -110,6 +118,11 @@ export interface Log {
    * (details.retryAfterSeconds), `log-stopped`, `log-closed` or `clock-backwards`; then nothing of the call was stored.
    */
   submit(events: readonly Prepared[]): Promise<readonly SubmitResult[]>;
+  /**
+   * Calls the listener with each group right after it became durable, in the order of the log and before the answers
+   * leave; it must be quick and not throw. Returns how to end it. What was durable before is read with `eventsAt`.
+   */
+  subscribe(listener: (group: readonly DurableEvent[]) => void): () => void;
   /** True once a published checkpoint covers the index, false after the timeout. */
   waitForPublished(index: number, timeoutMs: number): Promise<boolean>;
   /** The newest checkpoint that the policy's quorum has cosigned, as a signed note. */
