@@ -7,7 +7,7 @@ import { Hono } from 'hono';
 import { createBodyReader } from './body.ts';
 import { eventRoutes } from './events.ts';
 import { headRoutes } from './heads.ts';
-import { healthRoutes } from './health.ts';
+import { createCheckpointJudge, healthRoutes } from './health.ts';
 import { indexRoute } from './index-page.ts';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import { createMetrics, metricsRoute } from './metrics.ts';
@@ -73,6 +73,7 @@ export function createApp(options: AppOptions): App {
     limits,
     bodies: createBodyReader(limits),
     waits: createWaits(limits),
+    judgeCheckpoint: createCheckpointJudge(),
     metrics: createMetrics(options.logs, { withProcess: options.processMetrics ?? false }),
     logger: options.logger ?? { error() {} },
     nowMs: options.nowMs ?? Date.now,

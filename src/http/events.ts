@@ -125,16 +125,18 @@ function openedAnswer(stored: StoredEvent): Response {
 async function proofAnswer({ c, served: { log }, services }: TokenExchange, stored: StoredEvent): Promise<Response> {
   const form = chosenForm(c.req.header('accept'));
   const waitSeconds = services.waits.granted(c.req.header('prefer'));
-  if (waitSeconds !== undefined) await services.waits.forPublished(log, stored.index, waitSeconds);
+  const waited =
+    waitSeconds === undefined ? undefined : await services.waits.forPublished(log, stored.index, waitSeconds);
   const receipt = await log.receipt(stored.index);
   if (receipt === undefined) throw notYetPublished(stored.index, log.publishedSize());
-  if (form === 'json') return privateJson(200, proofJson(stored, receipt), { vary: 'accept' });
+  const headers = { vary: 'accept', ...(waited?.applied ? { 'preference-applied': `wait=${waitSeconds}` } : {}) };
+  if (form === 'json') return privateJson(200, proofJson(stored, receipt), headers);
   return respond(200, receipt, {
     ...SECURITY_HEADERS,
     'content-type': TEXT_CONTENT_TYPE,
     'cache-control': 'no-store',
     'content-disposition': `attachment; filename="${stored.index}.tlog-proof"`,
-    vary: 'accept',
+    ...headers,
   });
 }
 

@@ -47,7 +47,7 @@ export const healthRoutes: readonly SiteRoute[] = [
 function healthz({ services }: SiteExchange): Response {
   return report(services, ({ log }) => {
     const { healthy, problems } = log.health();
-    const fault = publishedFault(log);
+    const fault = services.judgeCheckpoint(log);
     return fault === undefined ? { ok: healthy, problems } : { ok: false, problems: [fault, ...problems] };
   });
 }
@@ -101,22 +101,26 @@ function logJson(log: Log): object {
   };
 }
 
-/** One verdict per log and checkpoint: verifying post-quantum signatures takes milliseconds, and health is asked often. */
-const verdicts = new WeakMap<Log, { readonly checkpoint: string; readonly fault: string | undefined }>();
+/** Judges the published checkpoint of a log under its own policy: a sentence if it does not pass. */
+export type CheckpointJudge = (log: Log) => string | undefined;
 
-function publishedFault(log: Log): string | undefined {
-  const checkpoint = log.checkpoint();
-  if (checkpoint === undefined) {
-    return (
-      `${log.name} has published no checkpoint: the quorum of its policy has not cosigned any head. Events get no ` +
-      'cosigned receipt. Start the witnesses that the policy names, or restore the way to them.'
-    );
-  }
-  const known = verdicts.get(log);
-  if (known?.checkpoint === checkpoint) return known.fault;
-  const fault = judgeCheckpoint(log, checkpoint);
-  verdicts.set(log, { checkpoint, fault });
-  return fault;
+/** Keeps one verdict per log: verifying post-quantum signatures takes milliseconds, and health is asked often. */
+export function createCheckpointJudge(): CheckpointJudge {
+  const verdicts = new WeakMap<Log, { readonly checkpoint: string; readonly fault: string | undefined }>();
+  return (log) => {
+    const checkpoint = log.checkpoint();
+    if (checkpoint === undefined) {
+      return (
+        `${log.name} has published no checkpoint: the quorum of its policy has not cosigned any head. Events get no ` +
+        'cosigned receipt. Start the witnesses that the policy names, or restore the way to them.'
+      );
+    }
+    const known = verdicts.get(log);
+    if (known?.checkpoint === checkpoint) return known.fault;
+    const fault = judgeCheckpoint(log, checkpoint);
+    verdicts.set(log, { checkpoint, fault });
+    return fault;
+  };
 }
 
 function judgeCheckpoint(log: Log, checkpoint: string): string | undefined {

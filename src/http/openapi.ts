@@ -12,8 +12,6 @@ import { ProblemDocument } from './schemas.ts';
 type Json = Record<string, unknown>;
 
 export function openApiRoute(logRoutes: readonly Route[], siteRoutes: readonly SiteRoute[]): SiteRoute {
-  // Made at the first request and kept: it depends on nothing but the code.
-  let text: string | undefined;
   const route: SiteRoute = {
     method: 'GET',
     path: '/openapi.json',
@@ -23,8 +21,8 @@ export function openApiRoute(logRoutes: readonly Route[], siteRoutes: readonly S
       answers: { 200: { description: 'OpenAPI 3.1.', content: { 'application/json': Type.Object({}) } } },
     },
     handle: () => {
-      text ??= `${JSON.stringify(openApiDocument([...siteRoutes, route, ...logRoutes]))}\n`;
-      return respond(200, text, {
+      const document = openApiDocument([...siteRoutes, route, ...logRoutes]);
+      return respond(200, `${JSON.stringify(document)}\n`, {
         ...PUBLIC_HEADERS,
         'content-type': JSON_CONTENT_TYPE,
         'cache-control': 'no-cache',

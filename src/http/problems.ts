@@ -11,7 +11,7 @@ import { EventProblem, type EventProblemCode } from '../events/types.ts';
 import { LogError, type LogErrorCode } from '../log/types.ts';
 import { AccessError, type AccessErrorCode } from '../trail/access.ts';
 import { SearchError, type SearchErrorCode } from '../trail/search.ts';
-import { SECURITY_HEADERS } from './respond.ts';
+import { PUBLIC_HEADERS } from './respond.ts';
 
 export const PROBLEM_PREFIX = 'urn:countersign:problem:';
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
@@ -182,7 +182,8 @@ export function problemResponse(problem: Problem, instance: string): Response {
   return new Response(`${JSON.stringify(problemDocument(problem, instance))}\n`, {
     status: problem.status,
     headers: {
-      ...SECURITY_HEADERS,
+      // A page from anywhere may learn why it got no tile; nothing here is secret, and no cookie is ever looked at.
+      ...PUBLIC_HEADERS,
       'content-type': PROBLEM_CONTENT_TYPE,
       'cache-control': 'no-store',
       ...problem.extras.headers,

@@ -12,6 +12,7 @@ import type { PrepareContext } from '../events/types.ts';
 import type { Log } from '../log/types.ts';
 import { type Role, roleAllows, type TokenRecord, type TokenStore } from '../trail/access.ts';
 import type { BodyReader } from './body.ts';
+import type { CheckpointJudge } from './health.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { HttpProblem, type Problem, problemOf, problemResponse } from './problems.ts';
@@ -35,6 +36,7 @@ export interface Services {
   readonly limits: HttpLimits;
   readonly bodies: BodyReader;
   readonly waits: Waits;
+  readonly judgeCheckpoint: CheckpointJudge;
   readonly metrics: HttpMetrics;
   readonly logger: HttpLogger;
   readonly nowMs: () => number;

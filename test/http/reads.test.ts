@@ -124,6 +124,7 @@ describe('reads of a log', () => {
       const { status, headers, json } = await ask(server, `/test/${path}`);
       expect(status).toBe(404);
       expect(headers.get('cache-control')).toBe('no-store');
+      expect(headers.get('access-control-allow-origin')).toBe('*');
       expect(headers.get('content-type')).toBe('application/problem+json');
       expect(json()['type']).toMatch(/^urn:countersign:problem:unknown-(tile|path)$/);
     });

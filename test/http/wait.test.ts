@@ -70,7 +70,8 @@ describe('Prefer: wait', () => {
       const waiting = ask(server, '/test/events/e0/proof', { token: server.auditor, headers: { prefer: 'wait=30' } });
       await until(() => server.log.signedSize() === 1);
       await server.publish();
-      expect((await waiting).status).toBe(200);
+      const { status, headers } = await waiting;
+      expect([status, headers.get('preference-applied')]).toEqual([200, 'wait=30']);
     }));
 });
 
