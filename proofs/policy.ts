@@ -9,21 +9,37 @@
  *
  * A policy file is the one thing that a verifier trusts beforehand, and `checkCheckpoint` is the one place where it is
  * decided that a log's head is believed. Names and URLs are octets, kept as `octets.ts` says. A file that does not end in
- * a newline may have been cut off and is refused.
+ * a newline may have been cut off and is refused. While keys change, comments of one exact form say when each key counts
+ * (validity.ts); outside of that a key is unknown, like one that the policy does not name.
  */
 import { concatBytes, equalBytes } from './bytes.ts';
 import { type Checkpoint, parseCheckpoint, verifyLogSignatures } from './checkpoint.ts';
-import { type VerifyOptions, verifyCosignature, verifySignature } from './cosignature.ts';
-import { ProofError, type ProofErrorCode } from './errors.ts';
+import { readTimestamp, type VerifyOptions, verifyCosignature, verifySignature } from './cosignature.ts';
+import { ProofError, recode } from './errors.ts';
 import { EMPTY_ROOT } from './hash.ts';
 import { parseVerifierKey, type VerifierKey } from './key.ts';
 import type { Note } from './note.ts';
-import { octetsToText, textToOctets } from './octets.ts';
+import { textToOctets } from './octets.ts';
+import { atLine, fail, joinItems, splitItems, splitLines } from './policy-lines.ts';
+import {
+  coversSize,
+  coversTime,
+  formatDirective,
+  isBoundInTime,
+  isDirectiveLike,
+  isUnlimited,
+  keyLabel,
+  parseDirective,
+  type Validity,
+  type ValidityDirective,
+} from './validity.ts';
 
 export interface PolicyLog {
   /** Its name is the log's origin. Type 0x01 or 0x06; a log with both keys has two lines. */
   readonly key: VerifierKey;
   readonly url?: string;
+  /** Bounded by tree sizes only: an Ed25519 signature of a log has no time. */
+  readonly validity?: Validity;
 }
 
 export interface PolicyWitness {
@@ -32,6 +48,7 @@ export interface PolicyWitness {
   /** Type 0x04 or 0x06. */
   readonly key: VerifierKey;
   readonly url?: string;
+  readonly validity?: Validity;
 }
 
 export interface PolicyGroup {
@@ -88,11 +105,12 @@ export const NO_QUORUM = 'none';
 export function parsePolicy(file: Uint8Array | string): Policy {
   if (file.length > MAX_POLICY_BYTES) throw new ProofError('invalid-policy', 'the policy is too long');
   const octets = typeof file === 'string' ? textToOctets(file) : file;
-  if (octets.at(-1) !== NEWLINE) throw new ProofError('invalid-policy', 'the last line does not end in a newline');
   const builder = new PolicyBuilder();
   splitLines(octets).forEach((line, index) => {
     const items = splitItems(line, index + 1);
-    if (items[0] !== undefined && !items[0].startsWith('#')) builder.add(items, index + 1);
+    if (items[0] === undefined) return;
+    if (!items[0].startsWith('#')) builder.add(items, index + 1);
+    else if (isDirectiveLike(items)) builder.addDirective(items, index + 1);
   });
   return builder.finish();
 }
@@ -102,13 +120,25 @@ export function formatPolicy(policy: Policy): Uint8Array {
   const lines = [
     ...policy.logs.map(({ key, url }) => ['log', key.vkey, url]),
     ...policy.witnesses.map(({ name, key, url }) => ['witness', name, key.vkey, url]),
+    ...formatDirectives([...policy.logs, ...policy.witnesses]),
     ...policy.groups.map(({ name, threshold, members }) => ['group', name, String(threshold), ...members]),
     ['quorum', policy.quorum],
   ];
-  const rows = lines.map((items) => joinOctets(items.filter((item) => item !== undefined)));
+  const rows = lines.map((items) => joinItems(items.filter((item) => item !== undefined)));
   const file = concatBytes(...rows);
   if (!samePolicy(parsePolicy(file), policy)) throw new ProofError('invalid-policy', 'an item holds white space');
   return file;
+}
+
+/** The keys that the policy trusts for a checkpoint of this origin and size; none for an origin that it does not name. */
+export function logKeysAt(policy: Policy, origin: string, size: number): readonly VerifierKey[] {
+  const logs = policy.logs.filter(({ key, validity }) => key.name === origin && coversSize(validity, size));
+  return logs.map(({ key }) => key);
+}
+
+/** Whether a cosignature by this witness, on a checkpoint of this size and made at this time, counts. */
+export function countsAt({ validity }: PolicyWitness, size: number, timestamp: number): boolean {
+  return coversSize(validity, size) && coversTime(validity, timestamp);
 }
 
 /** Whether these witnesses (by their names in the policy) make the quorum. */
@@ -138,12 +168,14 @@ export function checkCheckpoint(
   if (checkpoint.size === 0 && !equalBytes(checkpoint.root, EMPTY_ROOT)) {
     throw new ProofError('invalid-checkpoint', 'the root of an empty tree is another');
   }
-  const keys = policy.logs.map(({ key }) => key);
-  const ownKeys = keys.filter(({ name }) => name === checkpoint.origin);
-  if (ownKeys.length === 0) throw new ProofError('wrong-origin', 'the policy has no log of this origin');
-  const logKeys = verifyLogSignatures(checkpoint, note, ownKeys, options);
-  const otherKeys = keys.filter(({ name }) => name !== checkpoint.origin);
-  for (const key of otherKeys) refuseBadSignatures(checkpoint, note, key, options);
+  const { origin, size } = checkpoint;
+  if (!policy.logs.some(({ key }) => key.name === origin)) {
+    throw new ProofError('wrong-origin', 'the policy has no log of this origin');
+  }
+  const logKeys = verifyLogSignatures(checkpoint, note, logKeysAt(policy, origin, size), options);
+  for (const { key, validity } of policy.logs) {
+    if (key.name !== origin && coversSize(validity, size)) refuseBadSignatures(checkpoint, note, key, options);
+  }
   const witnesses = policy.witnesses.flatMap((witness) => witnessedBy(checkpoint, note, witness, options));
   const quorum = quorumSatisfied(policy, new Set(witnesses.map(({ name }) => name)));
   if (!quorum && options.quorum !== 'report') {
@@ -152,10 +184,6 @@ export function checkCheckpoint(
   return { checkpoint, note, logKeys, witnesses, quorum };
 }
 
-const NEWLINE = 0x0a;
-const TAB = 0x09;
-const SPACE = 0x20;
-
 /** Collects lines in their order; guards the names, which witnesses and groups share. */
 class PolicyBuilder {
   readonly #logs: PolicyLog[] = [];
@@ -163,6 +191,7 @@ class PolicyBuilder {
   readonly #groups: PolicyGroup[] = [];
   readonly #names = new Set<string>();
   readonly #members = new Set<string>();
+  readonly #directives: { readonly directive: ValidityDirective; readonly line: number }[] = [];
   #quorum: string | undefined;
 
   add(items: readonly string[], line: number): void {
@@ -176,7 +205,30 @@ class PolicyBuilder {
 
   finish(): Policy {
     if (this.#quorum === undefined) throw new ProofError('invalid-policy', 'the policy has no quorum line');
-    return { logs: this.#logs, witnesses: this.#witnesses, groups: this.#groups, quorum: this.#quorum };
+    const [logs, witnesses] = [this.#bounded(this.#logs), this.#bounded(this.#witnesses)];
+    for (const { directive, line } of this.#directives) {
+      const isLog = logs.some(({ key }) => keyLabel(key) === directive.key);
+      const isWitness = witnesses.some(({ key }) => keyLabel(key) === directive.key);
+      if (!isLog && !isWitness) fail(line, 'the directive is about a key that the policy does not name');
+      if (isLog && isBoundInTime(directive.validity)) fail(line, 'the key of a log is bounded by tree sizes only');
+    }
+    return { logs, witnesses, groups: this.#groups, quorum: this.#quorum };
+  }
+
+  addDirective(items: readonly string[], line: number): void {
+    const directive = atLine(line, () => parseDirective(items));
+    if (this.#directives.some((other) => other.directive.key === directive.key)) {
+      fail(line, 'there is another directive about this key');
+    }
+    this.#directives.push({ directive, line });
+    checkCount(this.#directives, line);
+  }
+
+  #bounded<T extends { readonly key: VerifierKey }>(items: readonly T[]): readonly (T & { validity?: Validity })[] {
+    return items.map((item) => {
+      const found = this.#directives.find(({ directive }) => directive.key === keyLabel(item.key));
+      return found === undefined ? item : { ...item, validity: found.directive.validity };
+    });
   }
 
   #addLog(items: readonly string[], line: number): void {
@@ -233,10 +285,16 @@ class PolicyBuilder {
 function witnessedBy(
   checkpoint: Checkpoint,
   note: Note,
-  { name, key }: PolicyWitness,
+  witness: PolicyWitness,
   options: VerifyOptions,
 ): WitnessedBy[] {
-  const timestamps = linesBy(note, key).map((line) => verifyCosignature(checkpoint, line, key, options).timestamp);
+  const { name, key } = witness;
+  if (!coversSize(witness.validity, checkpoint.size)) return [];
+  // Only a time within the validity makes the key known; then the signature has to be good.
+  const lines = linesBy(note, key).filter(
+    ({ signature }) => !isBoundInTime(witness.validity) || coversTime(witness.validity, timeOf(signature)),
+  );
+  const timestamps = lines.map((line) => verifyCosignature(checkpoint, line, key, options).timestamp);
   if (timestamps.length === 0) return [];
   const times = timestamps.filter((timestamp) => timestamp > 0);
   return [{ name, key, timestamp: times.length === 0 ? 0 : Math.min(...times) }];
@@ -251,17 +309,25 @@ function linesBy(note: Note, key: VerifierKey): Note['signatures'] {
   return note.signatures.filter(({ name, keyId }) => name === key.name && keyId === key.keyId);
 }
 
-function fail(line: number, message: string, code: ProofErrorCode = 'invalid-policy'): never {
-  throw new ProofError(code, `policy line ${line}: ${message}`, { line });
+/** The time of a cosignature; one that cannot be read is a bad signature by a key that the policy names. */
+function timeOf(signature: Uint8Array): number {
+  return recode('bad-signature', () => readTimestamp(signature));
+}
+
+/** A directive for each key that has bounds; a key that is both a log's and a witness's has one. */
+function formatDirectives(items: readonly (PolicyLog | PolicyWitness)[]): readonly (readonly string[])[] {
+  const byKey = new Map<string, readonly string[]>();
+  for (const { key, validity } of items) {
+    const label = keyLabel(key);
+    if (validity !== undefined && !isUnlimited(validity)) {
+      byKey.set(label, formatDirective({ key: label, validity }));
+    }
+  }
+  return [...byKey.values()];
 }
 
 function parseKey(vkey: string, line: number): VerifierKey {
-  try {
-    return parseVerifierKey(vkey);
-  } catch (error) {
-    if (error instanceof ProofError) fail(line, error.message, error.code);
-    throw error;
-  }
+  return atLine(line, () => parseVerifierKey(vkey));
 }
 
 /** Keys are duplicates if the public key is the same; equal names and ids of different keys would be ambiguous. */
@@ -286,42 +352,17 @@ function parseThreshold(text: string, count: number, line: number): number {
   return threshold;
 }
 
-function splitLines(octets: Uint8Array): readonly Uint8Array[] {
-  const lines: Uint8Array[] = [];
-  let start = 0;
-  for (let end = octets.indexOf(NEWLINE); end >= 0; end = octets.indexOf(NEWLINE, start)) {
-    lines.push(octets.subarray(start, end));
-    start = end + 1;
-  }
-  return lines;
-}
-
-/** The items of a line, between spaces and tabs. A comment line is checked for control characters, too. */
-function splitItems(line: Uint8Array, number: number): readonly string[] {
-  const items: string[] = [];
-  let start = 0;
-  for (let i = 0; i <= line.length; i++) {
-    const octet = line[i] ?? SPACE;
-    if ((octet < SPACE && octet !== TAB) || octet === 0x7f) fail(number, 'a control character');
-    if (octet !== SPACE && octet !== TAB) continue;
-    if (i > start) items.push(octetsToText(line.subarray(start, i)));
-    start = i + 1;
-  }
-  return items;
-}
-
-function joinOctets(items: readonly string[]): Uint8Array {
-  const parts = items.flatMap((item) => [textToOctets(item), Uint8Array.of(SPACE)]);
-  return concatBytes(...parts.slice(0, -1), Uint8Array.of(NEWLINE));
-}
-
 function samePolicy(a: Policy, b: Policy): boolean {
   const text = (policy: Policy): string =>
     JSON.stringify([
-      policy.logs.map(({ key, url }) => [key.vkey, url]),
-      policy.witnesses.map(({ name, key, url }) => [name, key.vkey, url]),
+      policy.logs.map(({ key, url, validity }) => [key.vkey, url, boundsOf(key, validity)]),
+      policy.witnesses.map(({ name, key, url, validity }) => [name, key.vkey, url, boundsOf(key, validity)]),
       policy.groups.map(({ name, threshold, members }) => [name, threshold, members]),
       policy.quorum,
     ]);
   return text(a) === text(b);
+}
+
+function boundsOf(key: VerifierKey, validity: Validity | undefined): readonly string[] {
+  return validity === undefined ? [] : formatDirective({ key: keyLabel(key), validity }).slice(3);
 }
