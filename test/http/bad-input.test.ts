@@ -3,14 +3,13 @@
  * nothing of it is stored; and the next request works.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LogError } from '../../src/log/types.ts';
-import { ask, askRaw, startServer, type TestRequest, type TestServer, testEvent, withServer } from '../support/http.ts';
+import { ask, askRaw, startServer, type TestRequest, type TestServer, testEvent } from '../support/http.ts';
 
 let server: TestServer;
 let goodEvents = 0;
 
 beforeEach(async () => {
-  server = await startServer({ app: { limits: { bodyTimeoutMs: 200, maxBatchLines: 50 } } });
+  server = await startServer({ app: { limits: { bodyTimeoutMs: 200 } } });
 });
 
 afterEach(() => server.stop());
@@ -256,70 +255,6 @@ describe('a request with', () => {
   );
 });
 
-describe('a batch', () => {
-  const post = (lines: readonly string[], headers = {}) =>
-    ask(server, '/test/events', {
-      token: server.producer,
-      body: lines.join('\n'),
-      headers: { 'content-type': 'application/x-ndjson', ...headers },
-    });
-  const linesOf = (text: string): Record<string, unknown>[] =>
-    text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-
-  it('takes the good lines and reports the bad ones with their number', async () => {
-    const answer = await post([
-      JSON.stringify(testEvent('n1')),
-      '',
-      'nonsense',
-      `${JSON.stringify(testEvent('n2'))}\r`,
-      JSON.stringify(testEvent('n3', { extra: 1 })),
-      '  ',
-      JSON.stringify(testEvent('n1', { reason: 'other content' })),
-      `{"x":"${'y'.repeat(300_000)}"}`,
-      JSON.stringify(testEvent('n4')),
-    ]);
-    expect(answer.status).toBe(200);
-    expect(
-      linesOf(answer.text).map(({ line, status, index, problem }) => [line, status, index, problemType(problem)]),
-    ).toEqual([
-      [1, 'accepted', 0, undefined],
-      [3, 'refused', undefined, 'invalid-json'],
-      [4, 'accepted', 1, undefined],
-      [5, 'refused', undefined, 'unknown-member'],
-      [7, 'refused', undefined, 'event-id-conflict'],
-      [8, 'refused', undefined, 'too-large'],
-      [9, 'accepted', 2, undefined],
-    ]);
-    expect(server.log.treeSize()).toBe(3);
-  });
-
-  it('of bad lines only stores nothing and says so line by line', async () => {
-    const answer = await post(['{}', '[]']);
-    expect(answer.status).toBe(200);
-    expect(linesOf(answer.text).map(({ status }) => status)).toEqual(['refused', 'refused']);
-    expect(server.log.treeSize()).toBe(0);
-  });
-
-  it.each([[['']], [['', ' ', '']]])('without a line is refused: %j', async (lines) => {
-    await isRefused(
-      { body: lines.join('\n'), headers: { 'content-type': 'application/x-ndjson' } },
-      { status: 400, type: 'empty-body' },
-    );
-  });
-
-  it('with too many lines is refused as a whole', async () => {
-    const lines = Array.from({ length: 51 }, (_, i) => JSON.stringify(testEvent(`m${i}`)));
-    await isRefused(
-      { body: lines.join('\n'), headers: { 'content-type': 'application/x-ndjson' } },
-      { status: 413, type: 'too-many-lines' },
-    );
-    expect((await post(lines.slice(1))).status).toBe(200);
-  });
-});
-
 describe('a query', () => {
   it.each([
     ['actr=u_1', 'unknown-parameter', 'actr'],
@@ -341,95 +276,6 @@ describe('a query', () => {
   });
 });
 
-describe('overload', () => {
-  it('is answered 503 with Retry-After, nothing is stored, and it passes', async () => {
-    const { submit } = server.log;
-    Object.assign(server.log, {
-      submit: async () => {
-        throw new LogError('overloaded', 'the queue is full', { retryAfterSeconds: 3 });
-      },
-    });
-    const single = await ask(server, '/test/events', { token: server.producer, json: testEvent('o1') });
-    expect([single.status, single.headers.get('retry-after')]).toEqual([503, '3']);
-    expect(single.json()).toMatchObject({ type: 'urn:countersign:problem:overloaded', status: 503 });
-    const batch = await ask(server, '/test/events', {
-      token: server.producer,
-      body: JSON.stringify(testEvent('o2')),
-      headers: { 'content-type': 'application/x-ndjson' },
-    });
-    expect([batch.status, batch.headers.get('retry-after')]).toEqual([503, '3']);
-    Object.assign(server.log, { submit });
-    await nothingWasStored();
-  });
-
-  it('comes from the log itself when its queue is full, and passes when that is written', () =>
-    withServer(
-      async (other) => {
-        const lines = Array.from({ length: 20 }, (_, i) => JSON.stringify(testEvent(`q${i}`)));
-        const send = (body: readonly string[]) =>
-          ask(other, '/test/events', {
-            token: other.producer,
-            body: body.join('\n'),
-            headers: { 'content-type': 'application/x-ndjson' },
-          });
-        const refused = await send(lines);
-        expect([refused.status, refused.headers.get('retry-after')]).toEqual([
-          503,
-          expect.stringMatching(/^[1-9][0-9]*$/),
-        ]);
-        expect(refused.json()).toMatchObject({ type: 'urn:countersign:problem:overloaded' });
-        expect(other.log.treeSize()).toBe(0);
-        expect((await send(lines.slice(0, 10))).status).toBe(200);
-        expect(other.log.treeSize()).toBe(10);
-      },
-      { log: { limits: { maxQueuedEvents: 10 } } },
-    ));
-
-  it('in the middle of a batch refuses the rest of it, in order', () =>
-    withServer(async (other) => {
-      const { submit } = other.log;
-      let calls = 0;
-      Object.assign(other.log, {
-        submit: (events: Parameters<typeof submit>[0]) => {
-          if (++calls === 2) throw new LogError('overloaded', 'the queue is full', { retryAfterSeconds: 3 });
-          return submit(events);
-        },
-      });
-      const lines = Array.from({ length: 600 }, (_, i) => JSON.stringify(testEvent(`p${i}`)));
-      const answer = await ask(other, '/test/events', {
-        token: other.producer,
-        body: lines.join('\n'),
-        headers: { 'content-type': 'application/x-ndjson' },
-      });
-      const outcomes: Record<string, unknown>[] = answer.text
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line));
-      expect(outcomes.map(({ line }) => line)).toEqual(lines.map((_, i) => i + 1));
-      expect(outcomes.filter(({ status }) => status === 'accepted')).toHaveLength(256);
-      expect(outcomes.slice(256).every(({ problem }) => problemType(problem) === 'overloaded')).toBe(true);
-      expect(other.log.treeSize()).toBe(256);
-    }));
-});
-
-describe('a failure of our own', () => {
-  it('is a 500 that discloses nothing, and is in the log of the server under its instance', async () => {
-    const { submit } = server.log;
-    Object.assign(server.log, {
-      submit: async () => {
-        throw new Error('secret detail');
-      },
-    });
-    const answer = await ask(server, '/test/events', { token: server.producer, json: testEvent('f1') });
-    expect(answer.status).toBe(500);
-    expect(answer.text).not.toContain('secret');
-    expect(server.logged).toMatchObject([{ instance: answer.json()['instance'], code: 'internal-error' }]);
-    expect(JSON.stringify(server.logged)).not.toContain(server.producer);
-    Object.assign(server.log, { submit });
-    await nothingWasStored();
-  });
-});
-
 function rawHead(...headers: readonly string[]): string {
   return [
     'POST /test/events HTTP/1.1',
@@ -446,9 +292,4 @@ async function nothingWasStored(): Promise<void> {
   expect(server.log.treeSize()).toBe(0);
   const next = await ask(server, '/test/events', { token: server.producer, json: testEvent('next') });
   expect(next.status, next.text).toBe(201);
-}
-
-function problemType(problem: unknown): string | undefined {
-  if (typeof problem !== 'object' || problem === null || !('type' in problem)) return undefined;
-  return String(problem.type).replace('urn:countersign:problem:', '');
 }
