@@ -28,7 +28,7 @@ export function addCheckpoint(parts: WitnessParts, body: Uint8Array): Promise<Re
 }
 
 /** With the bucket empty, only what claims to move the record forward is looked at any further. */
-async function limitRequests(parts: WitnessParts, log: KnownLog, request: AddCheckpointRequest): Promise<void> {
+export async function limitRequests(parts: WitnessParts, log: KnownLog, request: AddCheckpointRequest): Promise<void> {
   try {
     takeToken(parts, log, 'requests');
   } catch (error) {

@@ -46,33 +46,50 @@ const MAX_BACKOFF_MS = 10_000;
 const GOOD: readonly PollOutcome[] = ['unchanged', 'cosigned', 'overtaken'];
 
 /** Follows one log until the client's signal aborts. Never throws: what goes wrong is counted, logged and retried. */
-export async function followLog(
+export function followLog(
   parts: WitnessParts,
   log: FollowedLog,
   options: FollowOptions,
   memory: FollowMemory,
 ): Promise<void> {
-  const { signal } = options.client;
+  return pollRepeatedly(options, () => poll(parts, log, options.client, memory));
+}
+
+/** Polls until the client's signal aborts; the pauses become longer while nothing good comes of it. */
+export async function pollRepeatedly(
+  { client: { signal }, pollMs }: FollowOptions,
+  pollOnce: () => Promise<PollOutcome>,
+): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
-    const outcome = await poll(parts, log, options.client, memory);
+    const outcome = await pollOnce();
     failures = GOOD.includes(outcome) ? 0 : failures + 1;
-    const waitMs = Math.min(options.pollMs * 2 ** Math.min(failures, 16), Math.max(MAX_BACKOFF_MS, options.pollMs));
+    const waitMs = Math.min(pollMs * 2 ** Math.min(failures, 16), Math.max(MAX_BACKOFF_MS, pollMs));
     await pause(waitMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
 /** One poll, from head to post. */
-export async function poll(
+export function poll(
   parts: WitnessParts,
   log: FollowedLog,
   client: ClientOptions,
   memory: FollowMemory,
 ): Promise<PollOutcome> {
-  const { metrics, logger, clock } = parts;
+  return reportPoll(parts, log, client, memory, () => pollHead(parts, log, client, memory));
+}
+
+/** Runs one poll of a log; how it ended is remembered, counted and, the first time, logged. */
+export async function reportPoll(
+  { metrics, logger, clock }: Pick<WitnessParts, 'metrics' | 'logger' | 'clock'>,
+  log: FollowedLog,
+  client: ClientOptions,
+  memory: FollowMemory,
+  work: () => Promise<PollOutcome>,
+): Promise<PollOutcome> {
   let outcome: PollOutcome;
   try {
-    outcome = await pollHead(parts, log, client, memory);
+    outcome = await work();
     delete memory.error;
   } catch (error) {
     if (client.signal.aborted) return 'failed';
@@ -133,16 +150,21 @@ async function follow(
     await cosignHead(parts, offered, claim, 'poll');
     return 'cosigned';
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    if (error.code === 'other-root' || error.code === 'bad-empty-root') return 'two-roots';
-    if (error.code === 'bad-proof') return 'inconsistent';
-    if (error.code === 'old-differs') return 'overtaken';
-    throw error;
+    return outcomeOfRefusal(error);
   }
 }
 
+/** What it means for a poll that our own judgement refused the head. Throws what is no such refusal. */
+export function outcomeOfRefusal(error: unknown): PollOutcome {
+  if (!(error instanceof Refused)) throw error;
+  if (error.code === 'other-root' || error.code === 'bad-empty-root') return 'two-roots';
+  if (error.code === 'bad-proof') return 'inconsistent';
+  if (error.code === 'old-differs') return 'overtaken';
+  throw error;
+}
+
 /** The consistency proof from what we hold to the head; when it fails, also the root that the head's tree has there. */
-async function claimFromTiles(
+export async function claimFromTiles(
   client: ClientOptions,
   url: string,
   held: Checkpoint | undefined,

@@ -5,7 +5,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EvidenceKind } from './evidence.ts';
 
-export type Endpoint = 'add-checkpoint' | 'sign-subtree' | 'checkpoint';
+export type Endpoint = 'add-checkpoint' | 'sign-subtree' | 'checkpoint' | 'add-entries' | 'tile';
 
 /** How a poll of a log ended; follow.ts says when each is the case. */
 export type PollOutcome =

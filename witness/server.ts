@@ -28,12 +28,12 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const DRAIN_MS = 5_000;
 const MAX_DISCARDED_BYTES = 1024 * 1024;
-const TOO_LONG: Reply = { status: 413, contentType: TEXT, body: 'the request is too long\n' };
+export const TOO_LONG: Reply = { status: 413, contentType: TEXT, body: 'the request is too long\n' };
 /** Each may hold a body of the largest size. */
 const MAX_CONNECTIONS = 1_024;
 
 /** Monitors in a browser may read what is public; a head is not worth keeping in a cache. */
-const PUBLIC_HEADERS = { 'cache-control': 'no-cache', 'access-control-allow-origin': '*' };
+export const PUBLIC_HEADERS = { 'cache-control': 'no-cache', 'access-control-allow-origin': '*' };
 
 export function createWitnessApp(witness: Witness): Hono {
   const app = new Hono();
@@ -63,10 +63,19 @@ export function createWitnessApp(witness: Witness): Hono {
 }
 
 /** Serves the witness. Throws `config-invalid` when the address cannot be had. */
-export async function serveWitness(witness: Witness, { host, port }: ListenOptions): Promise<WitnessServer> {
+export function serveWitness(witness: Witness, listen: ListenOptions): Promise<WitnessServer> {
+  return serveApp(createWitnessApp(witness), listen, REQUEST_TIMEOUT_MS);
+}
+
+/** Serves an application of this folder. `requestTimeoutMs` is for a whole request, its body included. */
+export async function serveApp(
+  app: Hono,
+  { host, port }: ListenOptions,
+  requestTimeoutMs: number,
+): Promise<WitnessServer> {
   const server = createAdaptorServer({
-    fetch: createWitnessApp(witness).fetch,
-    serverOptions: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    fetch: app.fetch,
+    serverOptions: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: requestTimeoutMs },
   });
   if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
@@ -100,7 +109,7 @@ function urlOf(address: AddressInfo | string | null, host: string): string {
  * The whole body, or `too-long`. What a client had begun to send is read to its end and thrown away, up to a bound: a
  * connection that is cut while the client still writes loses it the answer.
  */
-async function readBounded(request: Request): Promise<Uint8Array | 'too-long'> {
+export async function readBounded(request: Request): Promise<Uint8Array | 'too-long'> {
   if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -112,7 +121,7 @@ async function readBounded(request: Request): Promise<Uint8Array | 'too-long'> {
   return length > MAX_REQUEST_BYTES ? 'too-long' : Buffer.concat(chunks, length);
 }
 
-function respond(reply: Reply, headers: Record<string, string> = {}): Response {
+export function respond(reply: Reply, headers: Record<string, string> = {}): Response {
   const retryAfter = reply.retryAfterSeconds === undefined ? {} : { 'retry-after': String(reply.retryAfterSeconds) };
   const cache = reply.status === 200 ? headers : {};
   return new Response(reply.body, {
