@@ -137,6 +137,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'guard-missing': [503, 'The signing guard is missing; the log refuses to sign'],
   'guard-corrupt': [503, 'The signing guard is damaged; the log refuses to sign'],
   'wrong-origin': [409, 'The checkpoint belongs to another log'],
+  'no-valid-key': [503, 'No key of the log is valid at this tree size; it signs nothing'],
 
   'invalid-token-name': [422, 'The name of the token is not valid'],
   'unknown-token': [404, 'There is no such token'],

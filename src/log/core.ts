@@ -8,8 +8,7 @@ import { verifyCheckpoint } from '../../proofs/checkpoint.ts';
 import { decodeEntry } from '../../proofs/entry.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
-import { type VerifierKey, verifierKeyOf } from '../../proofs/key.ts';
-import { type Policy, parsePolicy } from '../../proofs/policy.ts';
+import { logKeysAt, type Policy, parsePolicy } from '../../proofs/policy.ts';
 import { type CompactRange, rangeAt } from '../../proofs/range.ts';
 import type { Store } from '../store/contract.ts';
 import { SearchIndex } from '../trail/search-index.ts';
@@ -25,6 +24,7 @@ import { loadPublished, Publisher } from './publish.ts';
 import { readEntry } from './read-events.ts';
 import { HEAD_KEY } from './rows.ts';
 import type { SignedHead, SignOffThread } from './sign.ts';
+import { checkSigners, signersAt } from './signers.ts';
 import { TreeReader } from './tree-reader.ts';
 import { type DurableEvent, LogError, type LogHealth, type SubmitResult } from './types.ts';
 import { askWitnesses, WitnessClient } from './witness-client.ts';
@@ -74,7 +74,7 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
   const { options, limits, logger, nowUs, hasher, store, onFatal } = given;
   const nowMs = (): number => Math.floor(nowUs() / 1000);
   const policy = parsePolicy(options.policyText);
-  const logKeys = checkKeys(options, policy);
+  checkSigners(options.signers, policy, options.origin);
   const guardPath = join(options.directory, 'guard');
 
   let durable = await loadState(store, hasher);
@@ -82,9 +82,9 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
   const search = await SearchIndex.load(store, durable.range.size, hasher, onFatal);
   const reader = new TreeReader(store, hasher);
   const proofSource = (): ProofSource => ({ reader, hasher, state: durable });
-  const cosigner = new Cosigner({ policy, logKeys, origin: options.origin, nowMs });
+  const cosigner = new Cosigner({ policy, origin: options.origin, nowMs });
   const publisher = new Publisher(store, nowMs, await loadPublished(store, policy, logger));
-  const found = await findLastHead(given, policy, cosigner, guardPath, durable, proofSource, logKeys);
+  const found = await findLastHead(given, policy, cosigner, guardPath, durable, proofSource);
 
   let unpublishedSinceMs: number | null = durable.range.size > (publisher.published?.size ?? 0) ? nowMs() : null;
 
@@ -107,7 +107,7 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
       hasher,
       origin: options.origin,
       guardPath,
-      signers: options.signers,
+      signersAt: (size) => signersAt(options.signers, policy, options.origin, size),
       nowUs,
       signOffThread: given.signOffThread,
     },
@@ -215,20 +215,6 @@ export async function closeCore(core: LogCore, drainMs: number): Promise<void> {
   await core.store.close();
 }
 
-function checkKeys(options: OpenLogOptions, policy: Policy): readonly VerifierKey[] {
-  const keys = options.signers.map(verifierKeyOf);
-  const strange = keys.find(
-    (key) => key.name !== options.origin || !policy.logs.some((log) => log.key.vkey === key.vkey),
-  );
-  if (strange !== undefined || keys.length === 0) {
-    throw new LogError(
-      'wrong-origin',
-      `the key ${strange?.name ?? '(none)'} is not a log key of the policy for ${options.origin}: add its log line to the policy, or use the right key`,
-    );
-  }
-  return keys;
-}
-
 interface LastHead {
   readonly lastSigned: CompactRange;
   readonly head: SignedHead | undefined;
@@ -243,7 +229,6 @@ async function findLastHead(
   guardPath: string,
   state: TreeState,
   proofSource: () => ProofSource,
-  logKeys: readonly VerifierKey[],
 ): Promise<LastHead> {
   const row = await store.get(HEAD_KEY);
   const read = proofSource().reader.hashReader(state);
@@ -266,22 +251,22 @@ async function findLastHead(
   }
   const guard = await readGuard(guardPath);
   const lastSigned = await rangeAt(guard?.size ?? 0, read);
-  const head =
-    row === undefined ? undefined : restoreHead(row, logKeys, origin, lastSigned, Math.floor(nowUs() / 1000));
+  const head = row === undefined ? undefined : restoreHead(row, policy, origin, lastSigned, Math.floor(nowUs() / 1000));
   return { lastSigned, head, refusal: undefined };
 }
 
 /** The head signed before the restart, if it is the guarded one; otherwise the guarded tree is signed anew. */
 function restoreHead(
   row: Uint8Array,
-  logKeys: readonly VerifierKey[],
+  policy: Policy,
   origin: string,
   range: CompactRange,
   signedAtMs: number,
 ): SignedHead | undefined {
   try {
     const note = utf8Decode(row);
-    const { checkpoint, note: parsed } = verifyCheckpoint(note, logKeys, origin);
+    const keys = logKeysAt(policy, origin, range.size);
+    const { checkpoint, note: parsed } = verifyCheckpoint(note, keys, origin);
     if (checkpoint.size !== range.size) return undefined;
     return { checkpoint, range, signatures: parsed.signatures, note, signedAtMs };
   } catch (error) {

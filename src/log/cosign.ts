@@ -6,9 +6,8 @@ import type { Checkpoint } from '../../proofs/checkpoint.ts';
 import { parseCheckpoint, verifyCheckpoint } from '../../proofs/checkpoint.ts';
 import { verifyCosignature } from '../../proofs/cosignature.ts';
 import { ProofError } from '../../proofs/errors.ts';
-import type { VerifierKey } from '../../proofs/key.ts';
 import type { Note, NoteSignature } from '../../proofs/note.ts';
-import { type Policy, quorumSatisfied } from '../../proofs/policy.ts';
+import { countsAt, logKeysAt, type Policy, quorumSatisfied } from '../../proofs/policy.ts';
 import type { SignedHead } from './sign.ts';
 import { LogError } from './types.ts';
 
@@ -30,16 +29,14 @@ export interface WitnessSeen {
 
 export class Cosigner {
   readonly #policy: Policy;
-  readonly #logKeys: readonly VerifierKey[];
   readonly #origin: string;
   readonly #nowMs: () => number;
   /** By note text, oldest first. */
   readonly #open = new Map<string, { head: SignedHead; lines: Map<string, NoteSignature> }>();
   readonly #seen = new Map<string, WitnessSeen>();
 
-  constructor(options: { policy: Policy; logKeys: readonly VerifierKey[]; origin: string; nowMs: () => number }) {
+  constructor(options: { policy: Policy; origin: string; nowMs: () => number }) {
     this.#policy = options.policy;
-    this.#logKeys = options.logKeys;
     this.#origin = options.origin;
     this.#nowMs = options.nowMs;
   }
@@ -86,10 +83,11 @@ export class Cosigner {
     return { accepted, cosigned: open, quorum: quorumSatisfied(this.#policy, new Set(open.lines.keys())) };
   }
 
-  /** The checkpoint, if this log's own keys signed it: what a set-back database is found out by. */
+  /** The checkpoint, if the keys that this log has or had signed it: what a set-back database is found out by. */
   signedByThisLog(bytes: Uint8Array): Checkpoint | undefined {
     try {
-      return verifyCheckpoint(bytes, this.#logKeys, this.#origin).checkpoint;
+      const { size } = parseCheckpoint(bytes).checkpoint;
+      return verifyCheckpoint(bytes, logKeysAt(this.#policy, this.#origin, size), this.#origin).checkpoint;
     } catch (error) {
       if (error instanceof ProofError) return undefined;
       throw error;
@@ -105,7 +103,8 @@ export class Cosigner {
     const latest = Math.floor(this.#nowMs() / 1000) + MAX_FUTURE_SECONDS;
     const fresh: { name: string; line: NoteSignature }[] = [];
     let known = 0;
-    for (const { name, key } of this.#policy.witnesses) {
+    for (const witness of this.#policy.witnesses) {
+      const { name, key } = witness;
       const line = note.signatures.find((one) => one.name === key.name && one.keyId === key.keyId);
       if (line === undefined) continue;
       if (have.has(name)) {
@@ -114,7 +113,8 @@ export class Cosigner {
       }
       try {
         const { timestamp } = verifyCosignature(checkpoint, line, key);
-        if (timestamp > 0 && timestamp <= latest) fresh.push({ name, line });
+        const counts = countsAt(witness, checkpoint.size, timestamp);
+        if (counts && timestamp > 0 && timestamp <= latest) fresh.push({ name, line });
       } catch (error) {
         if (!(error instanceof ProofError)) throw error;
       }

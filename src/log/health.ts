@@ -1,5 +1,5 @@
 /** What an on-call engineer reads: each problem in one sentence that says what happened, what it means, what to do. */
-import type { Policy } from '../../proofs/policy.ts';
+import { countsAt, type Policy } from '../../proofs/policy.ts';
 import type { LogLimits } from './options.ts';
 import type { LogHealth, SigningState } from './types.ts';
 
@@ -43,7 +43,11 @@ export function describeHealth(facts: HealthFacts): LogHealth {
 }
 
 function unpublished(facts: HealthFacts, waitedMs: number): string {
-  const behind = facts.witnesses.filter(({ cosignedSize }) => (cosignedSize ?? -1) < facts.signedSize);
+  const valid = facts.policy.witnesses.filter((one) => countsAt(one, facts.signedSize, Math.floor(facts.nowMs / 1000)));
+  const counts = new Set(valid.map(({ name }) => name));
+  const behind = facts.witnesses.filter(
+    ({ name, cosignedSize }) => counts.has(name) && (cosignedSize ?? -1) < facts.signedSize,
+  );
   const names = behind.map(({ name, lastError }) => (lastError === null ? name : `${name} (${lastError})`));
   const who = names.length === 0 ? 'every witness cosigned the newest head' : `not cosigned by: ${names.join(', ')}`;
   return (

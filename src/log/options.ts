@@ -51,7 +51,10 @@ export interface OpenLogOptions {
   readonly origin: string;
   /** Holds the database in `db/` and, outside of it, the guard file. */
   readonly directory: string;
-  /** The log's keys, named after the origin: one Ed25519 (0x01) and at most one ML-DSA-44 (0x06). */
+  /**
+   * The log's keys, named after the origin: Ed25519 (0x01) and, where wanted, ML-DSA-44 (0x06). The policy says at which
+   * tree sizes each of them signs; more than one of a type only while keys are being changed.
+   */
   readonly signers: readonly SignerKey[];
   readonly policyText: string;
   readonly openStore?: (directory: string) => Promise<Store>;

@@ -38,20 +38,22 @@ export interface SignOptions {
   readonly hasher: Hasher;
   readonly origin: string;
   readonly guardPath: string;
-  readonly signers: readonly SignerKey[];
+  /** The keys that sign a head of this size. */
+  readonly signersAt: (size: number) => readonly SignerKey[];
   readonly nowUs: () => number;
   readonly signOffThread: SignOffThread;
 }
 
-/** Signs the head of `state`, which must extend `last`. Throws LogError `corrupt-data` or `clock-backwards`. */
+/** Signs the head of `state`, which must extend `last`. Throws LogError `corrupt-data`, `clock-backwards` or `no-valid-key`. */
 export async function signHead(options: SignOptions, last: CompactRange, state: TreeState): Promise<SignedHead> {
-  const { store, hasher, origin, guardPath, signers, nowUs } = options;
+  const { store, hasher, origin, guardPath, signersAt, nowUs } = options;
   if (nowUs() < state.lastLogTime - MAX_CLOCK_STEP_BACK_US) {
     throw new LogError(
       'clock-backwards',
       "the log's clock stands before the last log time; no head is signed until then",
     );
   }
+  const signers = signersAt(state.range.size);
   const range = await reread(store, last, state.range.size, hasher);
   const root = rangeRoot(range, hasher);
   if (!equalBytes(root, rangeRoot(state.range, hasher))) {

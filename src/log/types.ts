@@ -22,7 +22,8 @@ export type LogErrorCode =
   | 'rolled-back'
   | 'guard-missing'
   | 'guard-corrupt'
-  | 'wrong-origin';
+  | 'wrong-origin'
+  | 'no-valid-key';
 
 export class LogError extends Error {
   readonly code: LogErrorCode;
