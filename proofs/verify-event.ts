@@ -59,6 +59,8 @@ export interface VerifyEventInput {
   readonly producerKey?: Uint8Array | undefined;
 }
 
+export type EventToVerify = Omit<VerifyEventInput, 'policy'>;
+
 /** What no verdict can say, to be printed with every one (REQUIREMENTS, limits). */
 export const LIMITS: readonly string[] = [
   'Nothing proves an event that was never submitted; sequence numbers show gaps between submitted events only.',
@@ -66,7 +68,24 @@ export const LIMITS: readonly string[] = [
   'A quorum of witnesses that collude can hide a fork.',
 ];
 
-export function verifyEvent({ opened, tlogProof, policy, producerKey }: VerifyEventInput): Verdict {
+export function verifyEvent(input: VerifyEventInput): Verdict {
+  return createEventVerifier(input.policy)(input);
+}
+
+/**
+ * `verifyEvent` for many events under one policy, which is parsed once. The signatures of a checkpoint are checked
+ * once as long as the same checkpoint comes again, which is so for receipts that were fetched together.
+ */
+export function createEventVerifier(policy: VerifyEventInput['policy']): (input: EventToVerify) => Verdict {
+  const judge = rememberLast();
+  return (input) => judgeEvent(input, policy, judge);
+}
+
+function judgeEvent(
+  { opened, tlogProof, producerKey }: EventToVerify,
+  policy: VerifyEventInput['policy'],
+  judge: JudgeCheckpoint,
+): Verdict {
   const report = new Report();
 
   const parsed = report.attempt('contents', () => parseOpenedEvent(textOf(opened)));
@@ -77,7 +96,7 @@ export function verifyEvent({ opened, tlogProof, policy, producerKey }: VerifyEv
   const index = parsed?.index ?? receipt?.index;
   if (receipt !== undefined && parsed !== undefined) judgeReceipt(report, receipt, parsed);
 
-  const checkpoint = readCheckpoint(report, receipt, policy);
+  const checkpoint = readCheckpoint(report, receipt, policy, judge);
   if (event !== undefined && receipt !== undefined && checkpoint !== undefined) {
     judgeInclusion(report, event, receipt, checkpoint);
   }
@@ -124,22 +143,42 @@ function readCheckpoint(
   report: Report,
   receipt: TlogProof | undefined,
   policyFile: VerifyEventInput['policy'],
+  judge: JudgeCheckpoint,
 ): CheckedCheckpoint | undefined {
   if (policyFile === undefined) {
     report.incomplete('log-signature', 'no policy was given, so no log and no witness is trusted');
     report.incomplete('witnesses', 'no policy was given');
     return undefined;
   }
-  const policy = report.attempt('log-signature', () => parsePolicy(policyFile));
+  const policy = report.attempt('log-signature', () => judge.policy(policyFile));
   if (policy === undefined || receipt === undefined) return undefined;
-  const checked = report.attempt('log-signature', () =>
-    checkCheckpoint(policy, receipt.checkpoint, { quorum: 'report' }),
-  );
+  const checked = report.attempt('log-signature', () => judge.checkpoint(policy, receipt.checkpoint));
   if (checked === undefined) return undefined;
   const { origin, size } = checked.checkpoint;
   report.pass('log-signature', `checkpoint of ${quote(origin)}, size ${size}, is signed by the log`);
   judgeQuorum(report, policy, checked);
   return checked;
+}
+
+interface JudgeCheckpoint {
+  readonly policy: (file: Uint8Array | string) => Policy;
+  readonly checkpoint: (policy: Policy, note: string) => CheckedCheckpoint;
+}
+
+/** Remembers the policy and the last checkpoint that was good; what throws is judged again. */
+function rememberLast(): JudgeCheckpoint {
+  let policy: Policy | undefined;
+  let last: { readonly note: string; readonly checked: CheckedCheckpoint } | undefined;
+  return {
+    policy: (file) => {
+      policy ??= parsePolicy(file);
+      return policy;
+    },
+    checkpoint: (under, note) => {
+      if (last?.note !== note) last = { note, checked: checkCheckpoint(under, note, { quorum: 'report' }) };
+      return last.checked;
+    },
+  };
 }
 
 function judgeQuorum(report: Report, policy: Policy, { quorum, witnesses }: CheckedCheckpoint): void {

@@ -9,6 +9,7 @@ import type { Io } from './io.ts';
 import { checkpointVerb } from './verbs/checkpoint.ts';
 import { eventVerb } from './verbs/event.ts';
 import { healthVerb } from './verbs/health.ts';
+import { importVerb } from './verbs/import.ts';
 import { initVerb } from './verbs/init.ts';
 import { keygenVerb } from './verbs/keygen.ts';
 import { proofVerb } from './verbs/proof.ts';
@@ -32,7 +33,7 @@ Exit codes:
 /** In the order of `--help`: run a network, write, read, verify, look after it. */
 const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb],
-  ...[submitVerb],
+  ...[submitVerb, importVerb],
   ...[eventVerb, proofVerb, verifyVerb, checkpointVerb],
   ...[healthVerb, tokenVerb, initVerb, keygenVerb],
 ];

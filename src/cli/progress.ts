@@ -5,8 +5,10 @@ import { SingleBar } from 'cli-progress';
 import type { Io } from './io.ts';
 
 export interface Progress {
-  /** `done` of the total so far; `note` is a short remark such as "log is restarting, retrying". */
+  /** `done` of the total so far; `note` is a short remark such as a second count. */
   readonly update: (done: number, note?: string) => void;
+  /** Work is held up, and why. */
+  readonly waiting: (done: number, reason: string) => void;
   readonly stop: () => void;
 }
 
@@ -27,20 +29,26 @@ function startBar(label: string, total: number): Progress {
   bar.start(total, 0, { note: '' });
   return {
     update: (done, note = '') => bar.update(done, { note }),
+    waiting: (done, reason) => bar.update(done, { note: reason }),
     stop: () => bar.stop(),
   };
 }
 
 function startLines(io: Io, label: string, total: number): Progress {
   let saidAtMs = io.nowMs();
-  let saidNote = '';
+  let saidReason = '';
+  const say = (done: number, remark: string): void => {
+    saidAtMs = io.nowMs();
+    io.err(`${label}: ${done}/${total}${remark === '' ? '' : ` (${remark})`}\n`);
+  };
   return {
     update: (done, note = '') => {
-      const nowMs = io.nowMs();
-      if (nowMs - saidAtMs < LINE_INTERVAL_MS && note === saidNote) return;
-      saidAtMs = nowMs;
-      saidNote = note;
-      io.err(`${label}: ${done}/${total}${note === '' ? '' : ` (${note})`}\n`);
+      saidReason = '';
+      if (io.nowMs() - saidAtMs >= LINE_INTERVAL_MS) say(done, note);
+    },
+    waiting: (done, reason) => {
+      if (reason !== saidReason || io.nowMs() - saidAtMs >= LINE_INTERVAL_MS) say(done, reason);
+      saidReason = reason;
     },
     stop: () => undefined,
   };

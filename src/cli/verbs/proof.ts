@@ -62,7 +62,7 @@ async function writeAll(io: Io, id: string | undefined, options: ProofOptions): 
   await makeDirectory(directory);
   const stems = new Set<string>();
   let progress: Progress | undefined;
-  const onWait = (error: Error): void => progress?.update(stems.size, `waiting: ${error.message}`);
+  const onWait = (error: Error): void => progress?.waiting(stems.size, `waiting: ${error.message}`);
   const fetchOptions: FetchOptions = { timeoutMs: options.timeout, onWait };
   const onSize = (size: number): void => {
     progress ??= startProgress(io, 'receipts', size);

@@ -53,7 +53,7 @@ async function submit(io: Io, file: string, options: SubmitVerbOptions): Promise
         progress.update(accepted.length + refused.length);
       },
       onRefused: (event) => void refused.push(event),
-      onWait: (error) => progress.update(accepted.length + refused.length, `trying again: ${error.message}`),
+      onWait: (error) => progress.waiting(accepted.length + refused.length, `trying again: ${error.message}`),
     });
   } finally {
     progress.stop();

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { parsePolicy } from '../../../proofs/policy.ts';
-import { LIMITS, type Verdict, verifyEvent } from '../../../proofs/verify-event.ts';
+import { createEventVerifier, LIMITS, type Verdict } from '../../../proofs/verify-event.ts';
 import { CliError, EXIT, type ExitCode, messageOf, systemCode } from '../errors.ts';
 import { type EvidencePair, findPairs } from '../evidence-files.ts';
 import { type Io, oneLine, printResult } from '../io.ts';
@@ -64,10 +64,11 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
   parsePolicy(policy.text);
   const pairs = await findPairs(names, options.proof);
   const progress = startProgress(io, 'verified', pairs.length);
+  const judge = createEventVerifier(policy.text);
   const reports: PairReport[] = [];
   try {
     for (const pair of pairs) {
-      reports.push(await verifyPair(pair, policy.text));
+      reports.push(await verifyPair(pair, judge));
       progress.update(reports.length);
     }
   } finally {
@@ -89,11 +90,14 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
   io.exitWith(EXIT_OF[verdict]);
 }
 
-async function verifyPair({ event, receipt }: EvidencePair, policy: string): Promise<PairReport> {
+async function verifyPair(
+  { event, receipt }: EvidencePair,
+  judge: ReturnType<typeof createEventVerifier>,
+): Promise<PairReport> {
   const opened = await readIfThere(event);
   const tlogProof = await readIfThere(receipt);
   if (opened === undefined) return missingReport(event, `there is no ${event} beside its receipt`);
-  return reportOf(event, verifyEvent({ opened, tlogProof, policy }));
+  return reportOf(event, judge({ opened, tlogProof }));
 }
 
 function reportOf(event: string, verdict: Verdict): PairReport {
