@@ -18,8 +18,9 @@ export async function answer(
   try {
     reply = await handle();
   } catch (error) {
-    if (!(error instanceof Refused)) logger.error({ err: error, endpoint }, 'a request failed');
-    reply = refusal(refusedBy(error));
+    const refused = refusedBy(error);
+    if (refused.code === 'failed') logger.error({ err: error, endpoint }, 'a request failed');
+    reply = refusal(refused);
   }
   metrics.requested(endpoint, reply.status);
   return reply;

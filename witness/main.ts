@@ -19,6 +19,7 @@ import { openWitness } from './witness.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+const MAX_STOP_MS = 20_000;
 
 async function main(): Promise<void> {
   const program = new Command('countersign-witness')
@@ -93,6 +94,8 @@ async function run(config: WitnessConfig): Promise<void> {
   print(JSON.stringify({ ready: true, url: server.url, name: witness.name, vkeys: witness.vkeys }));
   logger.info({ url: server.url, name: witness.name, logs: config.logs.length }, 'the witness is ready');
   await stopSignal(logger);
+  // Everything below is bounded by itself; this is for what nobody thought of. A kill at any moment is safe.
+  setTimeout(() => process.exit(EXIT_FAILED), MAX_STOP_MS).unref();
   await server.close();
   await witness.close();
   logger.info('the witness has stopped');

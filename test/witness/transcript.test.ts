@@ -5,10 +5,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { base64Encode, concatBytes, utf8Encode } from '../../proofs/bytes.ts';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
-import { signCheckpoint } from '../../proofs/cosignature.ts';
+import { signCheckpoint, verifySubtreeCosignature } from '../../proofs/cosignature.ts';
 import { EMPTY_ROOT, type Hash } from '../../proofs/hash.ts';
 import { makeSignerKey, verifierKeyOf } from '../../proofs/key.ts';
-import { makeSignature } from '../../proofs/note.ts';
+import { makeSignature, parseSignatureLines } from '../../proofs/note.ts';
 import { localCosigner } from '../../witness/cosigner.ts';
 import { originHash } from '../../witness/logs.ts';
 import { MAX_REQUEST_BYTES } from '../../witness/request.ts';
@@ -296,6 +296,58 @@ describe('what is refused, and how', () => {
       expect((await client.get(path)).status, path).toBe(404);
     }
     expect((await client.get(`/${originHash('never.seen.example')}/checkpoint`)).status).toBe(404);
+  });
+});
+
+describe('subtrees of a tree that was cosigned', () => {
+  async function subtree(
+    start: number,
+    end: number,
+    change: { hash?: Hash; proof?: Hash[]; head?: string } = {},
+  ): Promise<Response> {
+    const { hash = log.tree.root(start, end), proof = log.tree.subtree(start, end, 14) } = change;
+    const lines = [hash, ...proof].map((one) => `${base64Encode(one)}\n`).join('');
+    const body = `subtree ${start} ${end}\n${lines}\n${change.head ?? (await cosigned14())}`;
+    return client.post('/sign-subtree', body);
+  }
+
+  /** The checkpoint of size 14 as monitors see it, with our lines. */
+  async function cosigned14(): Promise<string> {
+    await client.add(log.request(0, 14));
+    return (await client.get(`/${originHash(log.origin)}/checkpoint`)).text();
+  }
+
+  it('are signed by the ML-DSA-44 key alone, without a time, for every valid range', async () => {
+    const key = witness.keys.find(({ type }) => type === 6);
+    if (key === undefined) throw new Error('no key');
+    for (const [start, end] of [
+      [0, 1],
+      [0, 14],
+      [4, 8],
+      [8, 13],
+      [8, 14],
+      [12, 14],
+      [13, 14],
+    ] as const) {
+      const response = await subtree(start, end);
+      expect(response.status, `${start} ${end}`).toBe(200);
+      const [line, ...others] = parseSignatureLines(await response.text());
+      expect(others).toEqual([]);
+      if (line === undefined) throw new Error('no line');
+      const signed = { origin: log.origin, start, end, hash: log.tree.root(start, end) };
+      expect(verifySubtreeCosignature(signed, line, key)).toEqual({ timestamp: 0 });
+    }
+    expect(await monitored()).toBe('size 14');
+  });
+
+  it('are refused without our own cosignature, with a wrong hash or proof, or beyond the tree', async () => {
+    expect((await subtree(8, 13, { head: log.head(14) })).status).toBe(403);
+    expect((await subtree(8, 13, { head: stranger.head(14) })).status).toBe(404);
+    expect((await subtree(8, 13, { hash: noHash })).status).toBe(422);
+    expect((await subtree(8, 13, { proof: [] })).status).toBe(422);
+    expect((await subtree(8, 15, { hash: noHash, proof: [] })).status).toBe(400);
+    expect((await subtree(3, 5, { hash: noHash, proof: [] })).status).toBe(400);
+    expect((await subtree(5, 5, { hash: noHash, proof: [] })).status).toBe(400);
   });
 });
 
