@@ -85,6 +85,10 @@ export type EventProblemCode =
   | 'missing-member'
   | 'invalid-member'
   | 'invalid-cloudevent'
+  | 'unknown-action'
+  | 'missing-field'
+  | 'secret-in-identifier'
+  | 'signed-needs-redaction'
   | 'empty-body'
   | 'too-many-lines';
 

@@ -120,6 +120,10 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'missing-member': [422, 'A member of the event is missing'],
   'invalid-member': [422, 'A member of the event is not valid'],
   'invalid-cloudevent': [422, 'The CloudEvent does not carry an audit event'],
+  'unknown-action': [422, 'The action is not in the catalogue of this log'],
+  'missing-field': [422, 'A field that the catalogue requires for this action is missing'],
+  'secret-in-identifier': [422, 'An identifier of the event holds what looks like a secret'],
+  'signed-needs-redaction': [422, 'A signed event holds what would have to be redacted'],
   'empty-body': [400, 'The body is empty'],
   'too-many-lines': [413, 'The batch has too many lines'],
 
