@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { base64Encode, concatBytes, utf8Encode } from '../proofs/bytes.ts';
 import { formatSignerKey, makeSignerKey, parseSignerKey, type SignerKey } from '../proofs/key.ts';
@@ -22,14 +22,22 @@ export interface KeySources {
   readonly agent?: { readonly socketPath: string; readonly fingerprint?: string };
 }
 
-/** Files in the data directory, one per key type. */
+/** Files in the data directory that are made at the first start, one per key type. */
 export const OWN_KEY_FILES = { 4: 'witness-ed25519.key', 6: 'witness-mldsa44.key' } as const;
+
+/** While a key is being changed there is one more file of its type, `witness-ed25519.<anything>.key`; all of them sign. */
+const OWN_KEY_FILE = {
+  4: /^witness-ed25519(\.[0-9A-Za-z_-]+)?\.key$/,
+  6: /^witness-mldsa44(\.[0-9A-Za-z_-]+)?\.key$/,
+} as const;
+/** Old and new, and some room; each makes a line on every answer. */
+const MAX_OWN_KEYS = 8;
 
 const MAX_KEY_FILE_BYTES = 8192;
 const SEED_BYTES = 32;
 
 /**
- * The witness's cosigners. Without any source named, the two keys of `directory` are read, or made under `name`.
+ * The witness's cosigners. Without any source named, the keys of `directory` are read, or two are made under `name`.
  * All keys carry one name; `name`, when given, must be it. Throws `key-missing`, `key-name-differs` and what reading
  * a key throws.
  */
@@ -109,26 +117,36 @@ export function sshFingerprint(publicKey: Uint8Array): string {
 }
 
 async function ownKeys(directory: string, name: string | undefined): Promise<readonly SignerKey[]> {
+  const files = await filesOf(directory);
   const keys: SignerKey[] = [];
   for (const type of [4, 6] as const) {
-    const path = join(directory, OWN_KEY_FILES[type]);
-    if (await exists(path)) {
-      keys.push(await readKeyFile(path));
-    } else {
+    const found = files.filter((file) => OWN_KEY_FILE[type].test(file));
+    for (const file of found) {
+      const key = await readKeyFile(join(directory, file));
+      if (key.type !== type) throw new WitnessError('key-invalid', `${file} holds a key of type ${key.type}`);
+      keys.push(key);
+    }
+    if (found.length === 0) {
       const known = keys[0]?.name ?? name;
       if (known === undefined) throw new WitnessError('key-missing', 'the first start needs a name (--name)');
-      keys.push(await createKeyFile(path, known, type));
+      keys.push(await createKeyFile(join(directory, OWN_KEY_FILES[type]), known, type));
     }
+  }
+  if (keys.length > MAX_OWN_KEYS) {
+    throw new WitnessError(
+      'key-invalid',
+      `more than ${MAX_OWN_KEYS} keys: remove the files of those that were retired`,
+    );
   }
   return keys;
 }
 
-async function exists(path: string): Promise<boolean> {
+async function filesOf(directory: string): Promise<readonly string[]> {
   try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
+    return (await readdir(directory)).sort();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw new WitnessError('key-missing', `cannot look for keys in ${directory}: ${messageOf(error)}`);
   }
 }
 

@@ -4,7 +4,7 @@
  * cannot be the same log again.
  */
 import { randomBytes } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
@@ -19,7 +19,7 @@ import {
   verifierKeyOf,
 } from '../../proofs/key.ts';
 import { type LogPaths, logPaths, logPathsIn } from './data-dir.ts';
-import { CliError } from './errors.ts';
+import { CliError, messageOf } from './errors.ts';
 import {
   exists,
   makeDirectory,
@@ -36,18 +36,21 @@ export interface LogConfig {
   readonly kind: 'audit';
 }
 
-/** Everything of a log directory that stays the same for the life of the log. */
+/** Who a log is. Its keys can be changed, one overlapping the other (rotate-keys.ts); the rest stays for its life. */
 export interface LogIdentity {
   readonly config: LogConfig;
-  /** Ed25519 first, then ML-DSA-44; both under the name that is the origin. */
-  readonly signers: readonly [SignerKey, SignerKey];
+  /** Ed25519 first, then ML-DSA-44, all under the name that is the origin; two, and more while keys are changed. */
+  readonly signers: readonly SignerKey[];
   readonly secret: Uint8Array;
   /** The verifier keys of the signers, in the same order. */
-  readonly vkeys: readonly [string, string];
+  readonly vkeys: readonly string[];
 }
 
 const SEED_BYTES = 32;
 const SECRET_BYTES = 32;
+
+/** `ed25519.key`, and `ed25519.<key id>.key` for a key that came later. */
+const SIGNER_FILE = /^(ed25519|mldsa44)(?:\.[0-9a-f]{8})?\.key$/;
 
 /** A log's name is the first segment of its URLs. */
 const LOG_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -89,18 +92,12 @@ export async function loadLogIfExists(data: string, name: string): Promise<LogId
 /** Reads and checks a log directory. Throws CliError `unreadable-input` that names the file, ProofError for a bad key. */
 export async function loadLog(paths: LogPaths): Promise<LogIdentity> {
   const config = await readConfig(paths);
-  const ed25519 = await readSigner(paths.ed25519Key, SIGNATURE_TYPE.ed25519, config.origin);
-  const mldsa44 = await readSigner(paths.mldsa44Key, SIGNATURE_TYPE.mldsa44Cosignature, config.origin);
+  const signers = await readSigners(path.dirname(paths.ed25519Key), config.origin);
   const secret = hexDecode((await readInput(paths.secret, 'the secret of the log')).trim());
   if (secret.length !== SECRET_BYTES) {
     throw new CliError('unreadable-input', `${paths.secret} does not hold ${SECRET_BYTES} bytes in hexadecimal`);
   }
-  return {
-    config,
-    signers: [ed25519, mldsa44],
-    secret,
-    vkeys: [verifierKeyOf(ed25519).vkey, verifierKeyOf(mldsa44).vkey],
-  };
+  return { config, signers, secret, vkeys: signers.map((signer) => verifierKeyOf(signer).vkey) };
 }
 
 /** A fresh key from the operating system's randomness. */
@@ -144,6 +141,26 @@ async function readConfig(paths: LogPaths): Promise<LogConfig> {
     throw new CliError('unreadable-input', `${paths.config} must hold exactly name, origin and kind "audit"`);
   }
   return value;
+}
+
+/** Every signer key of the directory: one file of each type, and more while keys are being changed. */
+async function readSigners(directory: string, origin: string): Promise<readonly SignerKey[]> {
+  const files = await readdir(directory).catch((error: unknown) => {
+    throw new CliError('unreadable-input', `cannot read the keys of the log: ${messageOf(error)}`);
+  });
+  const signers: SignerKey[] = [];
+  for (const [algorithm, type] of [
+    ['ed25519', SIGNATURE_TYPE.ed25519],
+    ['mldsa44', SIGNATURE_TYPE.mldsa44Cosignature],
+  ] as const) {
+    const found = files.filter((file) => SIGNER_FILE.exec(file)?.[1] === algorithm).sort();
+    if (found.length === 0) {
+      const missing = path.join(directory, `${algorithm}.key`);
+      throw new CliError('unreadable-input', `cannot read the key ${missing}: there is no such file`);
+    }
+    for (const file of found) signers.push(await readSigner(path.join(directory, file), type, origin));
+  }
+  return signers;
 }
 
 async function readSigner(file: string, type: SignerKey['type'], origin: string): Promise<SignerKey> {
