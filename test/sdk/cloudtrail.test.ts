@@ -92,10 +92,13 @@ describe.skipIf(!haveCloudTrail)(`the 2,900 real records${cloudTrailMissing}`, (
     expect(assumed).toHaveLength(76);
     for (const { one, event } of assumed) {
       const [id, session] = String(memberOf(one, 'userIdentity', 'principalId')).split(':');
-      expect(event['actor']).toMatchObject({ type: 'role', id, session });
+      const { actor } = event;
+      expect(memberOf(actor, 'type')).toBe('role');
+      expect([memberOf(actor, 'id'), memberOf(actor, 'session')]).toEqual([id, session]);
       const chain = memberOf(event, 'actor', 'delegation');
       const issuer = memberOf(one, 'userIdentity', 'sessionContext', 'sessionIssuer', 'arn');
-      expect(chain).toContainEqual(expect.objectContaining({ type: 'role', id: issuer }));
+      const ids = (Array.isArray(chain) ? chain : []).map((step: JsonValue) => memberOf(step, 'id'));
+      expect(ids).toContain(issuer);
     }
   });
 
@@ -103,7 +106,8 @@ describe.skipIf(!haveCloudTrail)(`the 2,900 real records${cloudTrailMissing}`, (
     const untyped = pairs.filter(({ one }) => memberOf(one, 'userIdentity', 'type') === undefined);
     expect(untyped).toHaveLength(42);
     for (const { one, event } of untyped) {
-      expect(event['actor']).toMatchObject({ type: 'service', id: memberOf(one, 'userIdentity', 'invokedBy') ?? '' });
+      expect(memberOf(event, 'actor', 'type')).toBe('service');
+      expect(memberOf(event, 'actor', 'id')).toBe(memberOf(one, 'userIdentity', 'invokedBy'));
     }
   });
 });
