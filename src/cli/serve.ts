@@ -18,6 +18,7 @@ import { LogError } from '../log/types.ts';
 import { StoreError } from '../store/contract.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
 import { openTokenStore } from '../trail/access.ts';
+import { openTrail } from '../trail/trail.ts';
 import { dataPaths, logPathsIn } from './data-dir.ts';
 import { CliError, messageOf, systemCode } from './errors.ts';
 import { readInput } from './files.ts';
@@ -106,7 +107,9 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
   const macKeys: MacKeys = { raw: macKey(secret, 'raw-input'), content: macKey(secret, 'content') };
   try {
     const log = await openLog({ name: config.name, origin: config.origin, directory, signers, policyText, logger });
-    return { log, tokens, prepareContext: (producerId) => prepareContext(producerId, macKeys) };
+    const contextFor = (producerId: string): PrepareContext => prepareContext(producerId, macKeys);
+    const trail = await openTrail({ log, prepareContext: contextFor });
+    return { log, tokens, prepareContext: contextFor, trail };
   } catch (error) {
     throw openFailure(directory, error);
   }
@@ -165,5 +168,10 @@ async function listen(start: () => Promise<RunningServer>, port: number): Promis
 }
 
 async function closeLogs(logs: ReadonlyMap<string, ServedLog>): Promise<void> {
-  await Promise.all([...logs.values()].map(({ log }) => log.close()));
+  await Promise.all(
+    [...logs.values()].map(async ({ log, trail }) => {
+      await trail.close();
+      await log.close();
+    }),
+  );
 }

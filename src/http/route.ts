@@ -11,6 +11,7 @@ import type { Context, Hono } from 'hono';
 import type { PrepareContext } from '../events/types.ts';
 import type { Log } from '../log/types.ts';
 import { type Role, roleAllows, type TokenRecord, type TokenStore } from '../trail/access.ts';
+import type { Trail } from '../trail/trail.ts';
 import type { BodyReader } from './body.ts';
 import type { CheckpointJudge } from './health.ts';
 import type { HttpLimits } from './limits.ts';
@@ -24,6 +25,8 @@ export interface ServedLog {
   readonly tokens: TokenStore;
   /** What `prepare` needs for a submission by this producer. Called once a request. */
   readonly prepareContext: (producerId: string) => PrepareContext;
+  /** What the log records about itself, and what follows from it. */
+  readonly trail: Trail;
 }
 
 export interface HttpLogger {

@@ -16,6 +16,7 @@ import type { Log } from '../../src/log/types.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
 import { memoryTokenStore, type TokenStore } from '../../src/trail/access.ts';
+import { openTrail } from '../../src/trail/trail.ts';
 import { cosignHead, openTestLog, type TestKeys, until } from './test-log.ts';
 
 /** 2026-01-08T14:32:07Z: every log time in these tests is this second plus a few microseconds. */
@@ -68,8 +69,16 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const { token: admin } = await tokens.create({ role: 'admin', name: 'operations' });
   const logged: object[] = [];
   let requests = 0;
+  const contexts = testContexts();
+  let ownEvents = 0;
+  const trail = await openTrail({
+    log,
+    prepareContext: contexts,
+    nowMs: () => START_US / 1000,
+    newId: () => `own-${++ownEvents}`,
+  });
   const app = createApp({
-    logs: new Map([['test', { log, tokens, prepareContext: testContexts() } satisfies ServedLog]]),
+    logs: new Map([['test', { log, tokens, prepareContext: contexts, trail } satisfies ServedLog]]),
     logger: { error: (details) => void logged.push(details) },
     nowMs: () => START_US / 1000,
     newRequestId: () => `00000000-0000-4000-8000-${String(++requests).padStart(12, '0')}`,
@@ -88,6 +97,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     publish: () => publishAt(log, keys),
     stop: async () => {
       await server.close();
+      await trail.close();
       await log.close();
       await rm(directory, { recursive: true, force: true });
     },

@@ -1,0 +1,79 @@
+/**
+ * Reading the log's own entries back: what was published under an action that begins with `countersign.`, in the order
+ * of the log, first those that are there already and then each new one as it becomes durable. State of the trail that is
+ * derived this way (rules, keys, catalogues) can always be derived again, by anyone.
+ */
+import { type JsonObject, type JsonValue, parseCanonicalJson } from '../../proofs/canonical-json.ts';
+import { isObject, joinFields } from '../../proofs/fields.ts';
+import { searchTerm } from '../events/terms.ts';
+import { LOG_FIELD } from '../log/disclosure.ts';
+import type { DurableEvent, Log } from '../log/types.ts';
+
+/** One entry of the log's own, with the event that was committed to. */
+export interface OwnEntry {
+  readonly index: number;
+  /** Microseconds since the Unix epoch. */
+  readonly logTime: number;
+  readonly producerId: string;
+  readonly event: JsonObject;
+}
+
+/** Entries read at once at start. */
+const PAGE = 200;
+
+/**
+ * Hands every entry under these actions to `apply`, in order and each once, and goes on with the new ones until the
+ * answer is called. Resolves when everything that was durable at the call has been applied.
+ */
+export async function followOwnEvents(
+  log: Log,
+  actions: readonly string[],
+  apply: (entry: OwnEntry) => void,
+): Promise<() => void> {
+  const terms = new Set(actions.map((action) => searchTerm('action', action)));
+  let waiting: DurableEvent[] | undefined = [];
+  const stop = log.subscribe((group) => {
+    for (const one of group) {
+      if (!one.event.terms.some((term) => terms.has(term))) continue;
+      if (waiting === undefined) apply(entryOf(one));
+      else waiting.push(one);
+    }
+  });
+  const size = log.treeSize();
+  for (let from = 0; from < size; ) {
+    const page = await log.search({ terms: [], anyOf: [[...terms]], from, size, limit: PAGE });
+    for (const stored of await log.eventsAt(page.indices)) {
+      const opened = stored.fields.flatMap(({ id, opening }) =>
+        id === LOG_FIELD || opening === undefined ? [] : [[id, opening.value] as const],
+      );
+      const { index, logTime, producerId } = stored;
+      apply({ index, logTime, producerId, event: eventOf(opened) });
+    }
+    if (page.indices.length < PAGE && page.complete) break;
+    from = page.next;
+  }
+  for (const one of waiting) if (one.index >= size) apply(entryOf(one));
+  waiting = undefined;
+  return stop;
+}
+
+function entryOf({ index, logTime, event }: DurableEvent): OwnEntry {
+  return { index, logTime, producerId: event.producerId, event: eventOf(event.fields) };
+}
+
+function eventOf(fields: readonly (readonly [id: string, text: string])[]): JsonObject {
+  return joinFields(fields.map(([id, text]) => [id, parseCanonicalJson(text)] as const));
+}
+
+/** A member of an object by its path; undefined where there is none. */
+export function memberAt(value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
+  let current = value;
+  for (const name of path) current = isObject(current) ? current[name] : undefined;
+  return current;
+}
+
+/** The same, for texts: undefined where there is none or it is something else. */
+export function textAt(value: JsonValue | undefined, ...path: readonly string[]): string | undefined {
+  const found = memberAt(value, ...path);
+  return typeof found === 'string' ? found : undefined;
+}
