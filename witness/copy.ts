@@ -22,6 +22,7 @@ import { CopyTree } from './copy-tree.ts';
 import { messageOf, WitnessError } from './errors.ts';
 import { type EntryPackage, roundDown } from './mirror-wire.ts';
 import { nativeHasher } from './native-hasher.ts';
+import type { Row } from './rows.ts';
 
 export class LogCopy {
   readonly #rows: CopyRows;
@@ -83,6 +84,12 @@ export class LogCopy {
     );
   }
 
+  /** Writes a row of whoever signs over this copy, durably. */
+  async put(row: Row): Promise<void> {
+    if (this.#failure !== undefined) throw new WitnessError('store-failed', this.#failure);
+    await this.#commit([row]);
+  }
+
   /** Lets what is being written finish. */
   async settle(): Promise<void> {
     await this.#last;
@@ -132,15 +139,19 @@ export class LogCopy {
 
   async #write(entries: readonly Uint8Array[], hashes: readonly Hash[]): Promise<void> {
     const { state, rows } = extendCopy(this.#state, entries, hashes);
+    // The commit point of the copy.
+    await this.#commit(rows);
+    this.#state = state;
+  }
+
+  async #commit(rows: readonly Row[]): Promise<void> {
     try {
-      // The commit point of the copy.
       await this.#rows.write(rows);
     } catch (error) {
       // Nobody knows what the disk holds now: nothing more is written or signed until it was read back at a start.
       this.#fail(error);
       throw error;
     }
-    this.#state = state;
   }
 
   async #checked<T>(read: () => Promise<T>): Promise<T> {

@@ -3,23 +3,19 @@
  * The witness's command: `run` (the default), `evidence`, `keygen`. Standard output is for programs: one JSON line when
  * the witness is ready, lists, keys. Everything else goes to standard error, and no secret goes anywhere.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import pino, { type Logger } from 'pino';
 import { verifierKeyOf } from '../proofs/key.ts';
+import { collect, print, printEvidence, readText, runCommand, stderrLogger, stopSignal } from './command.ts';
 import { type ConfigFlags, readConfig, type WitnessConfig } from './config.ts';
 import { messageOf, WitnessError } from './errors.ts';
-import { directoryEvidence, type Evidence, headsOf, listEvidence } from './evidence.ts';
+import { directoryEvidence, listEvidence } from './evidence.ts';
 import { directoryGuard } from './guard.ts';
 import { createKeyFile, loadCosigners } from './keys.ts';
 import { openLevelRows } from './rows.ts';
 import { serveWitness } from './server.ts';
 import { openWitness } from './witness.ts';
-
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-const MAX_STOP_MS = 20_000;
 
 async function main(): Promise<void> {
   const program = new Command('countersign-witness')
@@ -67,7 +63,7 @@ async function main(): Promise<void> {
 }
 
 async function run(config: WitnessConfig): Promise<void> {
-  const logger = pino({ level: process.env['LOG_LEVEL'] ?? 'info' }, pino.destination({ fd: 2, sync: true }));
+  const logger = stderrLogger();
   const { dataDirectory: directory, name, keySources: sources, listen } = config;
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const cosigners = await loadCosigners({ directory, name, sources, environment: process.env });
@@ -94,56 +90,9 @@ async function run(config: WitnessConfig): Promise<void> {
   print(JSON.stringify({ ready: true, url: server.url, name: witness.name, vkeys: witness.vkeys }));
   logger.info({ url: server.url, name: witness.name, logs: config.logs.length }, 'the witness is ready');
   await stopSignal(logger);
-  // Everything below is bounded by itself; this is for what nobody thought of. A kill at any moment is safe.
-  setTimeout(() => process.exit(EXIT_FAILED), MAX_STOP_MS).unref();
   await server.close();
   await witness.close();
   logger.info('the witness has stopped');
 }
 
-/** The first SIGTERM or SIGINT stops cleanly; a second one finds no handler and ends the process at once. */
-function stopSignal(logger: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = (signal: NodeJS.Signals): void => {
-      process.off('SIGTERM', stop);
-      process.off('SIGINT', stop);
-      logger.info({ signal }, 'stopping');
-      resolve();
-    };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
-  });
-}
-
-function printEvidence(all: readonly Evidence[], json: boolean): void {
-  for (const evidence of all) {
-    const { held, offered } = headsOf(evidence);
-    const certainty = evidence.conclusive ? 'conclusive' : 'suspicion';
-    const sizes = `held size ${held.size}, offered size ${offered.size}`;
-    const line = `${evidence.seen_at}  ${evidence.kind}  ${certainty}  ${evidence.origin}  ${sizes}  via ${evidence.via}`;
-    print(json ? JSON.stringify(evidence) : line);
-  }
-  if (all.length === 0 && !json) process.stderr.write('No misbehaviour was seen.\n');
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new WitnessError('config-invalid', `cannot read ${path}: ${messageOf(error)}`);
-  }
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-main().catch((error: unknown) => {
-  const code = error instanceof WitnessError ? ` (${error.code})` : '';
-  process.stderr.write(`${messageOf(error)}${code}\n`);
-  process.exitCode = error instanceof WitnessError && error.code === 'config-invalid' ? EXIT_USAGE : EXIT_FAILED;
-});
+runCommand(main);

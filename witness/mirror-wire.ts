@@ -61,16 +61,23 @@ export class BodyEnded extends Error {}
 export function byteSource(chunks: AsyncIterable<Uint8Array>): ByteSource {
   const iterator = chunks[Symbol.asyncIterator]();
   let rest: Uint8Array = new Uint8Array(0);
+  const next = async (): Promise<Uint8Array> => {
+    let result: IteratorResult<Uint8Array, unknown>;
+    try {
+      result = await iterator.next();
+    } catch (error) {
+      // The client went away, or what it sent is not compressed as it said.
+      throw new BodyEnded('the body could not be read to its end', { cause: error });
+    }
+    if (result.done === true) throw new BodyEnded('the body ended too early');
+    return result.value;
+  };
   return {
     take: async (count) => {
       const parts: Uint8Array[] = [];
       let missing = count;
       while (missing > 0) {
-        if (rest.length === 0) {
-          const next = await iterator.next();
-          if (next.done === true) throw new BodyEnded('the body ended too early');
-          rest = next.value;
-        }
+        if (rest.length === 0) rest = await next();
         const part = rest.subarray(0, missing);
         rest = rest.subarray(part.length);
         missing -= part.length;
@@ -116,12 +123,13 @@ export function roundDown(index: number): number {
   return index - (index % TILE_WIDTH);
 }
 
-/** Reads one package. Throws BodyEnded, or `bad-subtree-proof` for more than 63 hashes. */
+/** Reads one package. Throws BodyEnded when there is no whole one. */
 export async function readPackage(source: ByteSource, { start, end }: Interval): Promise<EntryPackage> {
   const entries: Uint8Array[] = [];
   for (let index = start; index < end; index++) entries.push(await source.take(uint16Of(await source.take(2))));
   const [count = 0] = await source.take(1);
-  if (count > MAX_PROOF_HASHES) throw new ProofError('bad-subtree-proof', `more than ${MAX_PROOF_HASHES} hashes`);
+  // What is malformed is no package: the upload ends before it.
+  if (count > MAX_PROOF_HASHES) throw new BodyEnded(`more than ${MAX_PROOF_HASHES} hashes`);
   const proof: Hash[] = [];
   for (let i = 0; i < count; i++) proof.push(await source.take(HASH_BYTES));
   return { start, end, entries, proof };
@@ -129,7 +137,7 @@ export async function readPackage(source: ByteSource, { start, end }: Interval):
 
 export function formatPackage({ entries, proof }: Pick<EntryPackage, 'entries' | 'proof'>): Uint8Array {
   if (proof.length > MAX_PROOF_HASHES) {
-    throw new ProofError('bad-subtree-proof', `more than ${MAX_PROOF_HASHES} hashes`);
+    throw new ProofError('invalid-argument', `more than ${MAX_PROOF_HASHES} hashes`);
   }
   // Entries in a package are laid out as in an entry bundle.
   return concatBytes(encodeEntryBundle(entries), Uint8Array.of(proof.length), ...proof);
