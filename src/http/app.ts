@@ -26,6 +26,7 @@ import {
   type ServedLog,
   type Services,
 } from './route.ts';
+import { ruleRoutes } from './rules.ts';
 import { searchRoutes } from './search.ts';
 import { submitRoutes } from './submit.ts';
 import { tileRoutes } from './tiles.ts';
@@ -55,6 +56,7 @@ const LOG_ROUTES: readonly Route[] = [
   ...searchRoutes,
   ...eventRoutes,
   ...tokenRoutes,
+  ...ruleRoutes,
 ];
 
 /** Every route there is, those of the site first. */

@@ -39,6 +39,8 @@ export type HttpProblemCode =
   | 'missing-parameter'
   | 'invalid-body'
   | 'event-id-conflict'
+  | 'unknown-rule'
+  | 'rule-version-exists'
   | 'not-yet-published'
   | 'internal-error';
 
@@ -103,6 +105,8 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'missing-parameter': [400, 'A query parameter is missing'],
   'invalid-body': [422, 'The body is not what is expected here'],
   'event-id-conflict': [422, 'This event_id was used before, for other content'],
+  'unknown-rule': [404, 'There is no such rule'],
+  'rule-version-exists': [409, 'This version of the rule was published before, with other content'],
   'not-yet-published': [409, 'The event is stored, and not yet under a published checkpoint'],
   'internal-error': [500, 'The request could not be answered'],
 

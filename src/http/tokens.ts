@@ -1,8 +1,7 @@
 /** Tokens of one log, for its admins. The text of a new token is in the answer to its creation and nowhere else. */
 import { Type } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
 import type { TokenRecord } from '../trail/access.ts';
-import { HttpProblem } from './problems.ts';
+import { readJsonBody } from './json-body.ts';
 import { privateJson, respond, SECURITY_HEADERS } from './respond.ts';
 import type { TokenExchange, TokenRoute } from './route.ts';
 import { CreatedTokenAnswer, NewTokenRequest, TokenList } from './schemas.ts';
@@ -52,8 +51,7 @@ export const tokenRoutes: readonly TokenRoute[] = [
 ];
 
 async function createToken({ c, served, services }: TokenExchange): Promise<Response> {
-  const bytes = await services.bodies.read(c, services.limits.maxAdminBytes);
-  const request = parseBody(c.req.header('content-type'), bytes);
+  const request = await readJsonBody(c, services, NewTokenRequest);
   const { record, token } = await served.tokens.create(request);
   return privateJson(201, { ...tokenJson(record), token });
 }
@@ -61,27 +59,6 @@ async function createToken({ c, served, services }: TokenExchange): Promise<Resp
 async function revokeToken({ c, served }: TokenExchange): Promise<Response> {
   await served.tokens.revoke(c.req.param('id') ?? '');
   return respond(204, null, { ...SECURITY_HEADERS, 'cache-control': 'no-store' });
-}
-
-function parseBody(contentType: string | undefined, bytes: Uint8Array): typeof NewTokenRequest.static {
-  if (contentType === undefined || !/^application\/json *(?:;|$)/i.test(contentType)) {
-    throw new HttpProblem('unsupported-content-type', 'Send application/json.', {
-      headers: { accept: 'application/json' },
-    });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    throw new HttpProblem('invalid-body', 'The body is not JSON.', {
-      errors: [{ pointer: '', detail: 'is not JSON' }],
-    });
-  }
-  if (Value.Check(NewTokenRequest, value)) return value;
-  const errors = [...Value.Errors(NewTokenRequest, value)].slice(0, 10);
-  throw new HttpProblem('invalid-body', 'Send {"role": "producer" | "auditor" | "admin", "name": "…"}.', {
-    errors: errors.map(({ path, message }) => ({ pointer: path, detail: message })),
-  });
 }
 
 function tokenJson(record: TokenRecord): object {

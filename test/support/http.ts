@@ -16,7 +16,7 @@ import type { Log } from '../../src/log/types.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
 import { memoryTokenStore, type TokenStore } from '../../src/trail/access.ts';
-import { openTrail } from '../../src/trail/trail.ts';
+import { openTrail, type Trail } from '../../src/trail/trail.ts';
 import { cosignHead, openTestLog, type TestKeys, until } from './test-log.ts';
 
 /** 2026-01-08T14:32:07Z: every log time in these tests is this second plus a few microseconds. */
@@ -26,6 +26,7 @@ export interface TestServer extends RunningServer {
   readonly log: Log;
   readonly keys: TestKeys;
   readonly tokens: TokenStore;
+  readonly trail: Trail;
   readonly producer: string;
   readonly auditor: string;
   readonly admin: string;
@@ -90,6 +91,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     log,
     keys,
     tokens,
+    trail,
     producer,
     auditor,
     admin,
