@@ -70,6 +70,8 @@ export function prepareValue(
     raw: createHmac('sha256', context.macKeys.raw).update(raw).digest('base64'),
   });
   const secret = context.randomBytes(SALT_BYTES);
+  const occurredAtUs = occurredAt(kept.occurred_at);
+  const eventClass = context.classOf?.(kept.action);
   return {
     eventId: kept.event_id,
     producerId: context.producerId,
@@ -81,8 +83,8 @@ export function prepareValue(
     fields,
     logValueText: log,
     contentMac: contentMac(text, context.macKeys.content),
-    terms: termsOf(kept),
-    occurredAtUs: occurredAt(kept.occurred_at),
+    terms: termsOf(kept, { producerId: context.producerId, eventClass, occurredAtUs }),
+    occurredAtUs,
     byteCount,
   };
 }

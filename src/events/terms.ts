@@ -1,44 +1,95 @@
 /**
  * Search terms: what an event can be found by. A term is a letter, a colon and the value, and never holds a NUL:
  *
- *   a:u_8842   v:role.grant   t:u_9013   o:success   n:acme   r:policy.access.grant.v3#owner   b:true
+ *   a:u_8842   v:role.grant   p:role   c:access   t:u_9013   y:user   o:success   n:acme   b:true
+ *   r:policy.access.grant.v3#owner   u:tok_5f0c…   k:req_77   d:2026-01   d:2026-01-08
  *
- * Writer and reader of the index both make their terms here, so that they cannot disagree.
+ * `p` are the beginnings of an action, for `role.*`; `d` the month and the day of `occurred_at` in UTC, so that a range of
+ * days is a short list of terms. Writer and reader of the index both make their terms here, so that they cannot disagree.
  */
 import type { AuditEvent } from './schema.ts';
 
 const LETTERS = {
   actor: 'a',
   action: 'v',
+  class: 'c',
   target: 't',
+  target_type: 'y',
   outcome: 'o',
-  tenant: 'n',
   rule: 'r',
+  tenant: 'n',
   break_glass: 'b',
+  producer: 'u',
+  correlation_id: 'k',
 } as const;
+const PREFIX_LETTER = 'p';
+const OCCURRED_LETTER = 'd';
 
 export type FilterName = keyof typeof LETTERS;
 
 /** Names of what can be searched for, in the order in which they are shown. */
-export const FILTERS: readonly FilterName[] = ['actor', 'action', 'target', 'outcome', 'tenant', 'rule', 'break_glass'];
+export const FILTERS: readonly FilterName[] = [
+  'actor',
+  'action',
+  'class',
+  'target',
+  'target_type',
+  'outcome',
+  'rule',
+  'tenant',
+  'break_glass',
+  'producer',
+  'correlation_id',
+];
 
-/** The term for events whose actor id, action, … is this value; any text is allowed, and some match nothing. */
+/** The words of an action that can begin a `words.*`; a longer beginning finds nothing, and the query parser says so. */
+export const MAX_PREFIX_WORDS = 8;
+const PREFIX_SUFFIX = '.*';
+
+/** What an event is found by and does not say itself. */
+export interface TermAttributes {
+  readonly producerId: string;
+  /** The catalogue's class of its action. */
+  readonly eventClass?: string | undefined;
+  readonly occurredAtUs: number;
+}
+
+/**
+ * The term for events whose actor id, action, … is this value; any text is allowed, and some match nothing. An action
+ * that ends in `.*` means every action that begins so.
+ */
 export function searchTerm(name: FilterName, value: string): string {
-  // No event has such a value, and as part of a key it could be read as another term's.
-  if (value.includes('\0') || !value.isWellFormed()) return `${LETTERS[name]}!`;
-  return `${LETTERS[name]}:${value}`;
+  const prefix = name === 'action' ? actionPrefix(value) : undefined;
+  return prefix === undefined ? term(LETTERS[name], value) : term(PREFIX_LETTER, prefix);
+}
+
+/** `role` of `role.*`; undefined for anything else, a whole action among it. */
+export function actionPrefix(value: string): string | undefined {
+  return value.endsWith(PREFIX_SUFFIX) ? value.slice(0, -PREFIX_SUFFIX.length) : undefined;
 }
 
 /** All terms of an event, each once. */
-export function termsOf(event: AuditEvent): readonly string[] {
+export function termsOf(
+  event: AuditEvent,
+  { producerId, eventClass, occurredAtUs }: TermAttributes,
+): readonly string[] {
+  const day = dayOf(occurredAtUs);
   const terms = [
     searchTerm('actor', event.actor.id),
     searchTerm('action', event.action),
+    ...prefixesOf(event.action).map((prefix) => term(PREFIX_LETTER, prefix)),
     searchTerm('outcome', event.outcome.result),
+    searchTerm('producer', producerId),
+    occurredTerm(day),
+    occurredTerm(monthOf(day)),
   ];
-  if (event.target !== undefined) terms.push(searchTerm('target', event.target.id));
+  if (eventClass !== undefined) terms.push(searchTerm('class', eventClass));
+  if (event.target !== undefined) {
+    terms.push(searchTerm('target', event.target.id), searchTerm('target_type', event.target.type));
+  }
   if (event.tenant !== undefined) terms.push(searchTerm('tenant', event.tenant));
   if (event.authorization?.rule !== undefined) terms.push(searchTerm('rule', event.authorization.rule));
+  if (event.correlation_id !== undefined) terms.push(searchTerm('correlation_id', event.correlation_id));
   if (isBreakGlass(event)) terms.push(searchTerm('break_glass', 'true'));
   return terms;
 }
@@ -46,4 +97,60 @@ export function termsOf(event: AuditEvent): readonly string[] {
 /** E9: an override of the rules, said outright or by the decision. */
 export function isBreakGlass(event: AuditEvent): boolean {
   return event.break_glass === true || event.authorization?.decision === 'bypass';
+}
+
+/** Longest range of days of `occurred_at` that one question may span: ten years. */
+export const MAX_OCCURRED_DAYS = 3_660;
+const DAY_MS = 86_400_000;
+
+/**
+ * Terms of which an event carries one exactly if it occurred on these days in UTC, both inclusive, written
+ * `2026-03-01`: whole months where they fit, days at the edges. The caller has checked the order and the bound.
+ */
+export function occurredTerms(fromDay: string, toDay: string): readonly string[] {
+  const terms: string[] = [];
+  const endMs = Date.parse(toDay);
+  for (let ms = Date.parse(fromDay); ms <= endMs; ) {
+    const day = dayOf(ms * 1000);
+    const nextMonthMs = Date.UTC(Number(day.slice(0, 4)), Number(day.slice(5, 7)), 1);
+    const wholeMonth = day.endsWith('-01') && nextMonthMs - DAY_MS <= endMs;
+    terms.push(occurredTerm(wholeMonth ? monthOf(day) : day));
+    ms = wholeMonth ? nextMonthMs : ms + DAY_MS;
+  }
+  return terms;
+}
+
+/** Days from the first to the last, both counted; not positive if they are in the wrong order. */
+export function dayCount(fromDay: string, toDay: string): number {
+  return (Date.parse(toDay) - Date.parse(fromDay)) / DAY_MS + 1;
+}
+
+/** The beginnings of an action up to each of its dots, a bounded number of them. */
+function prefixesOf(action: string): readonly string[] {
+  const prefixes: string[] = [];
+  for (
+    let dot = action.indexOf('.');
+    dot !== -1 && prefixes.length < MAX_PREFIX_WORDS;
+    dot = action.indexOf('.', dot + 1)
+  ) {
+    prefixes.push(action.slice(0, dot));
+  }
+  return prefixes;
+}
+
+function occurredTerm(dayOrMonth: string): string {
+  return `${OCCURRED_LETTER}:${dayOrMonth}`;
+}
+
+function dayOf(timeUs: number): string {
+  return new Date(timeUs / 1000).toISOString().slice(0, 'yyyy-mm-dd'.length);
+}
+
+function monthOf(day: string): string {
+  return day.slice(0, 'yyyy-mm'.length);
+}
+
+function term(letter: string, value: string): string {
+  // No event has such a value, and as part of a key it could be read as another term's.
+  return value.includes('\0') || !value.isWellFormed() ? `${letter}!` : `${letter}:${value}`;
 }

@@ -62,6 +62,8 @@ export interface PrepareContext {
   /** Dotted paths that become fields of their own, so that they can be withheld or erased alone. */
   readonly separatePaths: readonly string[];
   readonly redact: RedactStage;
+  /** The catalogue's class of an action, by which it can be searched for; none while there is no catalogue. */
+  readonly classOf?: (action: string) => string | undefined;
   /** Version of the catalogue the event was checked against; null while there is none. */
   readonly catalogueVersion: string | null;
   readonly redactionVersion: string | null;
