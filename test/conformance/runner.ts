@@ -6,6 +6,7 @@ import { judgeCosignature } from './cosignature.ts';
 import { judgeEd25519 } from './ed25519.ts';
 import { judgeLogList } from './loglist.ts';
 import { judgeMerkle } from './merkle.ts';
+import { judgeMirror } from './mirror.ts';
 import { judgeMlDsa44 } from './mldsa44.ts';
 import { judgeNotes } from './notes.ts';
 import { judgePolicy } from './policy.ts';
@@ -32,6 +33,7 @@ const FAMILIES: ReadonlyMap<string, Family> = new Map([
   ['ed25519', judgeEd25519],
   ['mldsa44', judgeMlDsa44],
   ['witness', judgeWitness],
+  ['mirror', judgeMirror],
   ['scitt', () => undefined],
 ]);
 
