@@ -13,6 +13,10 @@ export function parseIndex(text: string): number {
   return parseWhole(text, Number.MAX_SAFE_INTEGER, 'an index');
 }
 
+export function parseEntries(text: string): number {
+  return parseWhole(text, Number.MAX_SAFE_INTEGER, 'a number of entries');
+}
+
 /** Seconds on the command line, milliseconds inside. */
 export function parseTimeoutMs(text: string): number {
   return parseWhole(text, MAX_TIMEOUT_SECONDS, 'a number of seconds') * 1000;

@@ -1,11 +1,12 @@
 /**
- * The trust policy of a local network, and the rule that it never changes by itself: at a later start the keys must be
- * those that were pinned at the first one. Only URLs, which are no part of trust, may differ.
+ * The trust policy of a local network, and the rule that it never changes by itself: at a later start every process
+ * must have keys that were pinned before. Only URLs, which are no part of trust, may differ.
  */
 import { parsePolicy } from '../../proofs/policy.ts';
 import { CliError } from './errors.ts';
 import { readIfExists } from './files.ts';
 import { WITNESS_QUORUM } from './plan-network.ts';
+import { rewritePolicy } from './rotate-policy.ts';
 
 export interface WitnessOfPolicy {
   readonly name: string;
@@ -33,24 +34,53 @@ export function networkPolicy(
   return text;
 }
 
-/** Throws CliError `refused` when a policy was pinned before and names other keys than `text`. */
-export async function checkPinnedPolicy(file: string, text: string): Promise<void> {
-  const pinned = await readIfExists(file);
-  if (pinned === undefined || trustOf(pinned) === trustOf(text)) return;
-  throw new CliError(
-    'refused',
-    `the keys of this network are not those that ${file} pins`,
-    'Someone replaced the keys of the log or of a witness, or the policy was edited. Nothing is started.',
-    'Restore the data directory from a copy; or begin a new network with another --data.',
-  );
+/**
+ * The pinned policy with the URLs of today, which are no part of trust; undefined before the first start. It is never
+ * made anew, because it also holds the keys that were changed (rotate-keys.ts). Throws CliError `refused` when a process
+ * has a key that it does not name, or when it is not the policy that the log itself uses.
+ */
+export async function renewPinnedPolicy(
+  files: { readonly pinned: string; readonly own: string },
+  logVkeys: readonly string[],
+  logUrl: string,
+  witnesses: readonly WitnessOfPolicy[],
+): Promise<string | undefined> {
+  const text = await readIfExists(files.pinned);
+  if (text === undefined) return undefined;
+  const policy = parsePolicy(text);
+  const named = new Set([...policy.logs, ...policy.witnesses].map(({ key }) => key.vkey));
+  const used = [...logVkeys, ...witnesses.flatMap(({ vkeys }) => vkeys)];
+  const own = await readIfExists(files.own);
+  if (!used.every((vkey) => named.has(vkey)) || (own !== undefined && trustOf(own) !== trustOf(text))) {
+    throw new CliError(
+      'refused',
+      `the keys of this network are not those that ${files.pinned} pins`,
+      'Someone replaced the keys of the log or of a witness, or the policy was edited. Nothing is started.',
+      'Restore the data directory from a copy; or begin a new network with another --data.',
+    );
+  }
+  const urls = new Map(witnesses.flatMap(({ vkeys, url }) => vkeys.map((vkey) => [nameOfVkey(vkey), url] as const)));
+  return rewritePolicy(text, {
+    ...policy,
+    logs: policy.logs.map((log) => ({ ...log, url: logUrl })),
+    witnesses: policy.witnesses.map((witness) => ({ ...witness, ...urlOf(urls.get(witness.key.name)) })),
+  });
+}
+
+function urlOf(url: string | undefined): { readonly url?: string } {
+  return url === undefined ? {} : { url };
+}
+
+function nameOfVkey(vkey: string): string {
+  return vkey.slice(0, vkey.indexOf('+'));
 }
 
 /** Everything of a policy that trust rests on; URLs and comments do not. */
 function trustOf(text: string): string {
   const { logs, witnesses, groups, quorum } = parsePolicy(text);
   return JSON.stringify([
-    logs.map(({ key }) => key.vkey),
-    witnesses.map(({ name, key }) => [name, key.vkey]),
+    logs.map(({ key, validity }) => [key.vkey, validity]),
+    witnesses.map(({ name, key, validity }) => [name, key.vkey, validity]),
     groups.map(({ name, threshold, members }) => [name, threshold, members]),
     quorum,
   ]);

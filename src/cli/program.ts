@@ -11,8 +11,10 @@ import { eventVerb } from './verbs/event.ts';
 import { healthVerb } from './verbs/health.ts';
 import { importVerb } from './verbs/import.ts';
 import { initVerb } from './verbs/init.ts';
+import { keyVerb } from './verbs/key.ts';
 import { keygenVerb } from './verbs/keygen.ts';
 import { proofVerb } from './verbs/proof.ts';
+import { rulesVerb } from './verbs/rules.ts';
 import { serveVerb } from './verbs/serve.ts';
 import { submitVerb } from './verbs/submit.ts';
 import { tokenVerb } from './verbs/token.ts';
@@ -35,7 +37,8 @@ const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb],
   ...[submitVerb, importVerb],
   ...[eventVerb, proofVerb, verifyVerb, checkpointVerb],
-  ...[healthVerb, tokenVerb, initVerb, keygenVerb],
+  ...[rulesVerb],
+  ...[healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb],
 ];
 
 /** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */

@@ -8,7 +8,7 @@ import { logPaths } from './data-dir.ts';
 import { CliError } from './errors.ts';
 import { writeFileAtomic } from './files.ts';
 import { changeNetwork, type NetworkFile, readNetwork, writeNetwork } from './network-file.ts';
-import { checkPinnedPolicy, networkPolicy, type WitnessOfPolicy } from './network-policy.ts';
+import { networkPolicy, renewPinnedPolicy, type WitnessOfPolicy } from './network-policy.ts';
 import { LOG_PROCESS, type NetworkPlan, planNetwork } from './plan-network.ts';
 import { type RunningProcess, startProcess } from './processes.ts';
 
@@ -177,10 +177,11 @@ function vkeysOf({ name, ready }: RunningProcess): readonly string[] {
 
 /** One copy for the log, one for whoever verifies; the same text. */
 async function writePolicy(plan: NetworkPlan, witnesses: readonly WitnessOfPolicy[]): Promise<void> {
-  const text = networkPolicy(plan.identity.vkeys, plan.logUrl, witnesses);
-  await checkPinnedPolicy(plan.paths.policy, text);
-  await writeFileAtomic(plan.paths.policy, text);
-  await writeFileAtomic(logPaths(plan.paths.directory, plan.identity.config.name).policy, text);
+  const { vkeys, config } = plan.identity;
+  const files = { pinned: plan.paths.policy, own: logPaths(plan.paths.directory, config.name).policy };
+  const text =
+    (await renewPinnedPolicy(files, vkeys, plan.logUrl, witnesses)) ?? networkPolicy(vkeys, plan.logUrl, witnesses);
+  for (const file of [files.pinned, files.own]) await writeFileAtomic(file, text);
 }
 
 function describeNetwork(
