@@ -9,6 +9,7 @@ import { compareBytes, utf8Encode } from './bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { ProofError } from './errors.ts';
 import { HASH_BYTES, type Hash, type Hasher, nobleHasher } from './hash.ts';
+import { listHead, pairsPreimage } from './preimage.ts';
 
 /** A field of the card and the commitment to it. */
 export type CardField = readonly [fieldId: string, commitment: Hash];
@@ -25,10 +26,11 @@ export const MAX_CARD_FIELDS = 1024;
 export function encodeCard(fields: readonly CardField[]): Uint8Array {
   if (fields.length > MAX_CARD_FIELDS) throw new ProofError('invalid-card', `more than ${MAX_CARD_FIELDS} fields`);
   for (const [id, commitment] of fields) assertField(id, commitment);
-  const commitments = new Map(fields);
-  if (commitments.size !== fields.length) throw new ProofError('invalid-card', 'a field id occurs twice');
-  const sorted = sortFieldIds([...commitments.keys()]);
-  return encodeCbor([CARD_LABEL, sorted.map((id): CborValue => [id, commitments.get(id) ?? null])]);
+  const sorted = sortFields(fields);
+  for (let i = 1; i < sorted.length; i++) {
+    if (sorted[i]?.[0] === sorted[i - 1]?.[0]) throw new ProofError('invalid-card', 'a field id occurs twice');
+  }
+  return pairsPreimage(CARD_HEAD, sorted) ?? encodeCbor([CARD_LABEL, sorted]);
 }
 
 /** The fields of a card, in its order. Throws `invalid-card`, or `invalid-cbor`. */
@@ -63,18 +65,27 @@ export function cardHash(card: Uint8Array, hasher: Hasher = nobleHasher): Hash {
 
 /** Field ids in the order of a card: by their UTF-8 bytes. */
 export function sortFieldIds(ids: readonly string[]): string[] {
-  // Among ASCII ids, as nearly all are, the order of UTF-16 code units is the order of UTF-8 bytes.
-  if (ids.every(isAscii)) return [...ids].sort();
-  return ids
-    .map((id) => ({ id, bytes: utf8Encode(id) }))
-    .sort((a, b) => compareBytes(a.bytes, b.bytes))
-    .map(({ id }) => id);
+  return [...ids].sort(compareIds);
 }
 
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false;
-  return true;
+const CARD_HEAD: Uint8Array = listHead(CARD_LABEL);
+
+function sortFields(fields: readonly CardField[]): readonly CardField[] {
+  for (let i = 1; i < fields.length; i++) {
+    if (compareIds(fields[i - 1]?.[0] ?? '', fields[i]?.[0] ?? '') >= 0) {
+      return [...fields].sort(([a], [b]) => compareIds(a, b));
+    }
+  }
+  return fields;
 }
+
+/** By UTF-8 bytes, which is by code points; UTF-16 differs from that only where a surrogate is compared. */
+function compareIds(a: string, b: string): number {
+  if (a === b) return 0;
+  return SURROGATE.test(a) || SURROGATE.test(b) ? compareBytes(utf8Encode(a), utf8Encode(b)) : a < b ? -1 : 1;
+}
+
+const SURROGATE = /[\ud800-\udfff]/;
 
 function assertField(id: string, commitment: Uint8Array): void {
   if (id === '' || id === LOG_FIELD_ID || utf8Length(id) > MAX_FIELD_ID_BYTES) {
