@@ -1,0 +1,60 @@
+/** `kill -9` of the log in the middle of an import: what was acknowledged is there, and the import completes. */
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseOpenedEvent } from '../../proofs/opened-event.ts';
+import { processIo } from '../../src/cli/io.ts';
+import { findRecordFiles, readRecordFile } from '../../src/cli/read-cloudtrail.ts';
+import { type AcceptedEvent, type Submission, submitEvents } from '../../src/cli/submit-events.ts';
+import { CLOUDTRAIL_RECORDS, cloudTrailDir, cloudTrailMissing, haveCloudTrail } from '../support/cloudtrail.ts';
+import { startTestNetwork, type TestNetwork, until } from '../support/network.ts';
+
+describe.skipIf(!haveCloudTrail)(`a log that is killed during an import${cloudTrailMissing}`, () => {
+  let network: TestNetwork;
+  beforeAll(async () => {
+    network = await startTestNetwork();
+  }, 90_000);
+  afterAll(async () => {
+    await network.remove();
+  });
+
+  it('has every acknowledged event at its index after each restart, and the import completes', async () => {
+    const { base_url, log_url, tokens } = await network.read();
+    const token = (await readFile(tokens.producer, 'utf8')).trim();
+    const acknowledged: AcceptedEvent[] = [];
+    const submissions: Submission[] = [];
+    for (const file of await findRecordFiles([cloudTrailDir])) {
+      submissions.push(...(await readRecordFile(file)).submissions);
+    }
+    const io = processIo(() => undefined);
+    const importing = submitEvents(io, { baseUrl: base_url, logUrl: log_url, token }, submissions, {
+      timeoutMs: 60_000,
+      onAccepted: (event) => acknowledged.push(event),
+      onRefused: ({ detail }) => {
+        throw new Error(`refused: ${detail}`);
+      },
+      onWait: () => undefined,
+    });
+    for (const killAt of [400, 1_600]) {
+      await until(() => acknowledged.length >= killAt, `${killAt} events are acknowledged`);
+      await network.kill('log', 'SIGKILL');
+      expect(acknowledged.length).toBeLessThan(CLOUDTRAIL_RECORDS);
+      await network.start('log');
+      for (const { event_id, index } of acknowledged.filter((_, n) => n % 50 === 0)) {
+        const { code, out } = await network.run(['event', event_id]);
+        expect(code, event_id).toBe(0);
+        expect(parseOpenedEvent(out).index, event_id).toBe(index);
+      }
+    }
+    await importing;
+    expect(acknowledged).toHaveLength(CLOUDTRAIL_RECORDS);
+    const indices = acknowledged.map(({ index }) => index).sort((a, b) => a - b);
+    expect(indices).toEqual(Array.from({ length: CLOUDTRAIL_RECORDS }, (_, index) => index));
+    const again = await network.run(['import', 'cloudtrail', cloudTrailDir, '--json']);
+    expect(again.json()).toMatchObject({ new: 0, duplicate: CLOUDTRAIL_RECORDS, checkpoint_size: CLOUDTRAIL_RECORDS });
+    for (const { index, leaf_hash } of acknowledged) {
+      if (index % 97 !== 0) continue;
+      const response = await fetch(`${log_url}/proof/inclusion?index=${index}&size=${CLOUDTRAIL_RECORDS}`);
+      expect(await response.json()).toMatchObject({ leaf_hash });
+    }
+  }, 180_000);
+});

@@ -1,0 +1,66 @@
+/** Without a quorum nothing is published, nothing is lost, and everybody is told; with one it goes on by itself. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestNetwork, type TestNetwork, until } from '../support/network.ts';
+
+function event(id: string): string {
+  return JSON.stringify({
+    event_id: id,
+    occurred_at: '2026-01-08T14:32:07Z',
+    tenant: 'acme',
+    actor: { type: 'service', id: 'svc-1' },
+    action: 'job.run',
+    target: { type: 'job', id: 'nightly' },
+    outcome: { result: 'success' },
+  });
+}
+
+describe('a log whose witnesses go away', () => {
+  let network: TestNetwork;
+  beforeAll(async () => {
+    network = await startTestNetwork();
+    expect((await network.run(['submit', '-', '--wait'], event('before'))).code).toBe(0);
+  }, 90_000);
+  afterAll(async () => {
+    await network.remove();
+  });
+
+  async function publishedSize(): Promise<unknown> {
+    return (await network.run(['checkpoint', '--json'])).json()['size'];
+  }
+
+  it('publishes with one witness missing', async () => {
+    await network.kill('w3', 'SIGKILL');
+    expect((await network.run(['submit', '-', '--wait'], event('one-missing'))).code).toBe(0);
+    expect(await publishedSize()).toBe(2);
+    await until(() => network.said().includes('w3 (process'), 'up says that w3 has ended');
+    expect(network.said()).toMatch(/w3 .* ended: signal SIGKILL\. The others go on\. Start it again: .*--only w3/);
+    expect((await network.read()).pids).not.toHaveProperty('w3');
+  });
+
+  it('takes events, but publishes nothing, with two of three missing; healthz says why', async () => {
+    await network.kill('w2', 'SIGTERM');
+    const { code, json } = await network.run(['submit', '-', '--json'], event('two-missing'));
+    expect(code).toBe(0);
+    expect(json()).toMatchObject({ accepted: 1, events: [{ index: 2 }] });
+    let report: Record<string, unknown> = {};
+    await until(async () => {
+      const { code: healthCode, json: health } = await network.run(['health', '--json']);
+      report = health();
+      return healthCode === 1;
+    }, 'health reports the missing quorum');
+    const problems = JSON.stringify(report);
+    expect(problems).toMatch(/quorum/);
+    expect(problems).toMatch(/w2/);
+    expect(problems).toMatch(/w3/);
+    expect(await publishedSize()).toBe(2);
+    const waited = await network.run(['submit', '-', '--wait', '--timeout', '1'], event('two-missing'));
+    expect(waited.code).toBe(2);
+    expect(waited.err).toContain('published checkpoint covers 2 entries, not yet 3');
+  }, 60_000);
+
+  it('publishes again as soon as one of them is back', async () => {
+    await network.start('w2');
+    await until(async () => (await publishedSize()) === 3, 'the public checkpoint moves', 40_000);
+    await until(async () => (await network.run(['health'])).code === 0, 'health is well again');
+  }, 60_000);
+});

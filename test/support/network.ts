@@ -1,0 +1,191 @@
+/**
+ * A whole network of real processes for a test: `up` as a newcomer starts it, client verbs in this process. Whatever
+ * happens, nothing stays behind: `up` stops when its standard input closes, even if this process is killed, and
+ * `stop` ends by their ids the processes that were started, and only those.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type NetworkFile, readNetwork } from '../../src/cli/network-file.ts';
+import { runProgram } from '../../src/cli/program.ts';
+
+const REPOSITORY = path.resolve(import.meta.dirname, '../..');
+const TSX = fileURLToPath(import.meta.resolve('tsx'));
+const READY_TIMEOUT_MS = 45_000;
+const STOP_TIMEOUT_MS = 25_000;
+
+export interface CliResult {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  /** The one JSON document on `out`. */
+  readonly json: () => Record<string, unknown>;
+}
+
+/** Runs a client verb in this process, as `countersign ARGS` would. */
+export async function cli(args: readonly string[], stdin = ''): Promise<CliResult> {
+  let out = '';
+  let err = '';
+  const code = await runProgram(args, (exitWith) => ({
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    interactive: false,
+    env: {},
+    nowMs: Date.now,
+    readStdin: async () => new TextEncoder().encode(stdin),
+    fetch: globalThis.fetch,
+    exitWith,
+  }));
+  return { code, out, err, json: () => JSON.parse(out) as Record<string, unknown> };
+}
+
+export interface TestNetwork {
+  readonly data: string;
+  readonly networkFile: string;
+  /** network.json as it is at this moment. */
+  readonly read: () => Promise<NetworkFile>;
+  /** A client verb against this network. */
+  readonly run: (args: readonly string[], stdin?: string) => Promise<CliResult>;
+  /** Everything that `up` said so far. */
+  readonly said: () => string;
+  /** Ends one process of the network, by its id. */
+  readonly kill: (name: string, signal: NodeJS.Signals) => Promise<void>;
+  /** Starts one process again by the command in network.json. */
+  readonly start: (name: string) => Promise<void>;
+  /** SIGTERM to `up`, and to whatever was started by itself; waits until all are gone. Keeps the data. */
+  readonly stop: () => Promise<void>;
+  readonly remove: () => Promise<void>;
+}
+
+/** Starts `up` on a directory, a fresh one by default, and waits until it is ready. */
+export async function startTestNetwork(options: { readonly data?: string } = {}): Promise<TestNetwork> {
+  const data = options.data ?? (await mkdtemp(path.join(tmpdir(), 'countersign-network-')));
+  const networkFile = path.join(data, 'network.json');
+  const port = options.data === undefined ? ['--port', '0'] : [];
+  const up = new Child([
+    '--import',
+    TSX,
+    'src/cli/main.ts',
+    'up',
+    '--data',
+    data,
+    ...port,
+    '--json',
+    '--until-stdin-closes',
+  ]);
+  const alone: Child[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all([up, ...alone].map((child) => child.stop()));
+  };
+  try {
+    await up.ready();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const read = (): Promise<NetworkFile> => readNetwork(networkFile);
+  return {
+    data,
+    networkFile,
+    read,
+    run: (args, stdin) => cli([...args, '--network', networkFile], stdin),
+    said: () => up.said,
+    kill: async (name, signal) => {
+      const byItself = alone.findLast((child) => child.name === name);
+      const pid = byItself?.pid ?? (await read()).pids[name];
+      if (pid === undefined) throw new Error(`${name} does not run`);
+      process.kill(pid, signal);
+      await until(() => !isAlive(pid), `${name} ends`);
+    },
+    start: async (name) => {
+      const [, ...args] = (await read()).commands[name] ?? [];
+      const child = new Child(args, name);
+      alone.push(child);
+      await child.ready();
+    },
+    stop,
+    remove: async () => {
+      await stop();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits for a condition, looking again and again. Throws when it does not come true. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 20_000): Promise<void> {
+  const deadlineMs = Date.now() + timeoutMs;
+  while (!(await holds())) {
+    if (Date.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A process that this test started, and that it ends. */
+class Child {
+  readonly name: string;
+  said = '';
+  readonly #process: ChildProcess;
+  readonly #ready: Promise<void>;
+  readonly #ended: Promise<void>;
+
+  constructor(args: readonly string[], name = 'up') {
+    this.name = name;
+    this.#process = spawn(process.execPath, args, { cwd: REPOSITORY, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#process.stdin?.on('error', () => undefined);
+    this.#process.stderr?.on('data', (chunk) => {
+      this.said += String(chunk);
+    });
+    this.#ended = new Promise((resolve) => this.#process.once('close', () => resolve()));
+    this.#ready = new Promise((resolve, reject) => {
+      if (this.#process.stdout === null) throw new Error('no standard output');
+      const timer = setTimeout(() => reject(new Error(`${name} is not ready: ${this.said}`)), READY_TIMEOUT_MS);
+      createInterface({ input: this.#process.stdout }).once('line', (line) => {
+        clearTimeout(timer);
+        if (/"ready":true/.test(line)) resolve();
+        else void this.#ended.then(() => reject(new Error(`${name} failed: ${this.said}`)));
+      });
+      void this.#ended.then(() => {
+        clearTimeout(timer);
+        reject(new Error(`${name} ended: ${this.said}`));
+      });
+    });
+    this.#ready.catch(() => undefined);
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill('SIGTERM');
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  try {
+    // A process that ended and was not waited for yet is still listed on Linux, as a zombie.
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return true;
+  }
+}
