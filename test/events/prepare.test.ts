@@ -99,14 +99,16 @@ describe('a prepared event', () => {
   });
 
   it('can be searched for by who, what, on what, how it ended and why', () => {
-    expect(prepare(DESIGN_EVENT).terms).toEqual([
+    for (const term of [
       'a:u_8842',
       'v:role.grant',
       'o:success',
       't:u_9013',
       'n:acme',
       'r:policy.access.grant.v3#owner',
-    ]);
+    ]) {
+      expect(prepare(DESIGN_EVENT).terms).toContain(term);
+    }
     for (const change of [{ break_glass: true }, { authorization: { decision: 'bypass' } }]) {
       expect(prepare({ ...DESIGN_EVENT, ...change }).terms).toContain('b:true');
     }
