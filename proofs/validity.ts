@@ -3,9 +3,10 @@
  * one, and says for which part of the log's life each of them counts. C2SP tlog-policy has no syntax for it, so it stands
  * in comments of one exact form, which other implementations skip (docs/key-rotation.md):
  *
- *     log example.com/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
- *     #countersign: valid example.com/log+530d903a until-size 20000
- *     #countersign: valid witness.example/w1+1c9fa2b0 from-size 500 until-time 2026-09-01T00:00:00Z
+ *     log example.com/log+63ebfb60+Afye2TZPZnRLq2GkQ/oOuNrzV7UT6UX12hEk3Onaoofw
+ *     log example.com/log+f51ff9e7+AYkXOZYufV+EQ3VtqNnMqTK68b1vstEta4NU01feQKnn
+ *     #countersign: valid example.com/log+63ebfb60 until-size 20000
+ *     #countersign: valid example.com/log+f51ff9e7 from-size 15000
  *
  * Every range is half-open: `from` belongs to it, `until` does not. A comment that looks like a directive and is not
  * exactly one refuses the whole policy, because skipping it would trust a key for longer than its owner meant.

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { utf8Decode, utf8Encode } from '../../proofs/bytes.ts';
 import { sha256 } from '../../proofs/hash.ts';
@@ -252,6 +253,17 @@ describe('a directive', () => {
     ]) {
       expect([line, accepts(line)]).toEqual([line, 'accepted']);
     }
+  });
+
+  it('is what the manual shows', async () => {
+    const manual = await readFile(new URL('../../docs/key-rotation.md', import.meta.url), 'utf8');
+    const sample = /```\n(log [^`]*)```/.exec(manual)?.[1] ?? '';
+    const { logs, witnesses } = parsePolicy(sample);
+    expect(logs.map(({ validity }) => validity)).toEqual([{ untilSize: 20_000 }, { fromSize: 15_000 }]);
+    expect(witnesses.map(({ validity }) => validity)).toEqual([
+      { untilTime: seconds('2026-09-01T00:00:00Z') },
+      { fromTime: seconds('2026-06-01T00:00:00Z') },
+    ]);
   });
 
   it('is refused with the number of its line', () => {
