@@ -10,6 +10,7 @@ import { decodeEntryBundle, formatTilePath, newBundles, tilesForSize } from '../
 import { rootOfHashes } from '../../../proofs/tree.ts';
 import { type CopyRows, memoryCopyRows } from '../../../witness/copy-rows.ts';
 import { localCosigner } from '../../../witness/cosigner.ts';
+import { WitnessError } from '../../../witness/errors.ts';
 import { memoryEvidence } from '../../../witness/evidence.ts';
 import { noGuard } from '../../../witness/guard.ts';
 import { originHash } from '../../../witness/logs.ts';
@@ -28,8 +29,8 @@ export interface MemoryDisk {
   /** Hexadecimal key to value, by origin: what a test may damage. */
   readonly copies: Map<string, Map<string, Uint8Array>>;
   readonly options: Pick<MirrorOptions, 'openRows' | 'openCopy'>;
-  /** Called before each write of a copy; throws to make it fail. */
-  beforeWrite: () => void;
+  /** Called before each write of a copy: it fails then, and takes effect all the same (`kept`) or does not. */
+  fault: () => 'lost' | 'kept' | undefined;
 }
 
 /** A disk in memory that outlives the mirrors on it. */
@@ -38,7 +39,7 @@ export function memoryDisk(): MemoryDisk {
   const copies = new Map<string, Map<string, Uint8Array>>();
   const disk: MemoryDisk = {
     copies,
-    beforeWrite: () => {},
+    fault: () => undefined,
     options: {
       openRows: heads.open,
       openCopy: async (origin) => {
@@ -48,8 +49,9 @@ export function memoryDisk(): MemoryDisk {
         return {
           ...rows,
           write: async (written) => {
-            disk.beforeWrite();
-            await rows.write(written);
+            const fault = disk.fault();
+            if (fault !== 'lost') await rows.write(written);
+            if (fault !== undefined) throw new WitnessError('store-failed', `injected: the write is ${fault}`);
           },
         };
       },
