@@ -14,6 +14,7 @@ import { splitFields } from '../../proofs/fields.ts';
 import { eventOfCloudEvent } from './cloudevent.ts';
 import { commit, logValueText } from './commit.ts';
 import { MAX_EVENT_BYTES } from './limits.ts';
+import { checkSalts, needsRedaction, type SignedParts, signedPaths } from './signed-parts.ts';
 import { parseEventJson } from './strict-json.ts';
 import { termsOf } from './terms.ts';
 import { parseTimeUs } from './time.ts';
@@ -22,6 +23,13 @@ import { compileValidate } from './validate.ts';
 
 const CONTENT_MAC_BYTES = 16;
 const validate = compileValidate();
+
+export interface PrepareOptions {
+  /** The log's own events may use actions that begin with `countersign.`. */
+  readonly reservedActions?: boolean;
+  /** The event was signed by its producer, who committed to it with salts of their own. */
+  readonly signed?: SignedParts;
+}
 
 /** The redaction stage of a log that has no redaction rules. */
 export const redactNothing: RedactStage = (event) => event;
@@ -49,7 +57,7 @@ export function prepareValue(
   value: JsonValue,
   raw: Uint8Array,
   context: PrepareContext,
-  options: { readonly reservedActions?: boolean } = {},
+  options: PrepareOptions = {},
 ): Prepared {
   const event = validate(value, options);
   const members = memberTexts(event);
@@ -62,7 +70,11 @@ export function prepareValue(
   const redacted = context.redact(event);
   const kept = redacted === event ? event : validate(redacted, options);
   if (kept.event_id !== event.event_id) throw new Error('redaction changed the event_id');
-  const fields = kept === event && context.separatePaths.length === 0 ? members : fieldTexts(kept, context);
+  const { signed } = options;
+  if (signed !== undefined && kept !== event) throw needsRedaction();
+  const paths = signed === undefined ? context.separatePaths : signedPaths(signed, kept, context);
+  const fields = kept === event && paths.length === 0 ? members : fieldTexts(kept, paths);
+  if (signed !== undefined) checkSalts(signed, fields);
   const log = logValueText({
     catalogue: context.catalogueVersion,
     redaction: context.redactionVersion,
@@ -72,14 +84,18 @@ export function prepareValue(
   const secret = context.randomBytes(SALT_BYTES);
   const occurredAtUs = occurredAt(kept.occurred_at);
   const eventClass = context.classOf?.(kept.action);
+  const salts = signed?.salts ?? null;
+  const producerSeq = kept.producer_seq ?? null;
+  const committed = commit({ fields, logValueText: log, secret, salts, hasher: context.hasher });
+  signed?.verify(producerSeq, committed.cardHash);
   return {
     eventId: kept.event_id,
     producerId: context.producerId,
-    producerSeq: kept.producer_seq ?? null,
-    ...commit({ fields, logValueText: log, secret, salts: null, hasher: context.hasher }),
-    signature: null,
+    producerSeq,
+    ...committed,
+    signature: signed?.signature ?? null,
     secret,
-    salts: null,
+    salts,
     fields,
     logValueText: log,
     contentMac: contentMac(text, context.macKeys.content),
@@ -102,7 +118,7 @@ function objectText(members: readonly FieldText[]): string {
   return `{${members.map(([name, valueText]) => `"${name}":${valueText}`).join(',')}}`;
 }
 
-function fieldTexts(event: JsonObject, { separatePaths }: PrepareContext): readonly FieldText[] {
+function fieldTexts(event: JsonObject, separatePaths: readonly string[]): readonly FieldText[] {
   const values = new Map(splitFields(event, separatePaths));
   return sortFieldIds([...values.keys()]).map((id): FieldText => [id, canonicalJson(values.get(id) ?? null)]);
 }

@@ -91,6 +91,10 @@ export type EventProblemCode =
   | 'missing-field'
   | 'secret-in-identifier'
   | 'signed-needs-redaction'
+  | 'invalid-submission'
+  | 'salts-mismatch'
+  | 'unknown-producer-key'
+  | 'bad-producer-signature'
   | 'empty-body'
   | 'too-many-lines';
 

@@ -13,6 +13,7 @@ import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import { createMetrics, metricsRoute } from './metrics.ts';
 import { openApiRoute } from './openapi.ts';
 import { HttpProblem } from './problems.ts';
+import { producerKeyRoutes } from './producer-keys.ts';
 import { proofRoutes } from './proofs.ts';
 import {
   type App,
@@ -57,6 +58,7 @@ const LOG_ROUTES: readonly Route[] = [
   ...eventRoutes,
   ...tokenRoutes,
   ...ruleRoutes,
+  ...producerKeyRoutes,
 ];
 
 /** Every route there is, those of the site first. */

@@ -9,7 +9,9 @@
  */
 import { EventProblem, type EventProblemCode } from '../events/types.ts';
 import { LogError, type LogErrorCode } from '../log/types.ts';
-import { AccessError, type AccessErrorCode } from '../trail/access.ts';
+import { AccessError, type AccessErrorCode } from '../trail/access-error.ts';
+import { QueryError } from '../trail/query.ts';
+import { OutOfScope } from '../trail/scope.ts';
 import { SearchError, type SearchErrorCode } from '../trail/search.ts';
 import { PUBLIC_HEADERS } from './respond.ts';
 
@@ -26,7 +28,11 @@ export type HttpProblemCode =
   | 'method-not-allowed'
   | 'missing-token'
   | 'invalid-token'
+  | 'expired-token'
   | 'forbidden-role'
+  | 'out-of-scope'
+  | 'invalid-query'
+  | 'too-many-exports'
   | 'unsupported-content-type'
   | 'unsupported-content-encoding'
   | 'not-acceptable'
@@ -40,6 +46,7 @@ export type HttpProblemCode =
   | 'invalid-body'
   | 'event-id-conflict'
   | 'unknown-rule'
+  | 'unknown-producer-key-id'
   | 'rule-version-exists'
   | 'not-yet-published'
   | 'internal-error';
@@ -92,7 +99,9 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'method-not-allowed': [405, 'This path does not take this method'],
   'missing-token': [401, 'A bearer token is needed'],
   'invalid-token': [401, 'The bearer token is not valid here'],
+  'expired-token': [401, 'The token has expired'],
   'forbidden-role': [403, 'The role of this token does not allow this'],
+  'out-of-scope': [403, 'The scope of this token does not cover this'],
   'unsupported-content-type': [415, 'The content type is not one that is taken here'],
   'unsupported-content-encoding': [415, 'The body must be sent without a content encoding'],
   'not-acceptable': [406, 'None of the accepted content types can be made'],
@@ -101,10 +110,13 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'body-aborted': [400, 'The body ended early'],
   'too-many-bodies': [503, 'Too many large requests at once'],
   'invalid-parameter': [400, 'A query parameter is not valid'],
+  'invalid-query': [400, 'The query cannot be understood'],
+  'too-many-exports': [503, 'As many exports as can be made at once are being made'],
   'unknown-parameter': [400, 'A query parameter is not known'],
   'missing-parameter': [400, 'A query parameter is missing'],
   'invalid-body': [422, 'The body is not what is expected here'],
   'event-id-conflict': [422, 'This event_id was used before, for other content'],
+  'unknown-producer-key-id': [404, 'There is no such live producer key'],
   'unknown-rule': [404, 'There is no such rule'],
   'rule-version-exists': [409, 'This version of the rule was published before, with other content'],
   'not-yet-published': [409, 'The event is stored, and not yet under a published checkpoint'],
@@ -128,6 +140,10 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'missing-field': [422, 'A field that the catalogue requires for this action is missing'],
   'secret-in-identifier': [422, 'An identifier of the event holds what looks like a secret'],
   'signed-needs-redaction': [422, 'A signed event holds what would have to be redacted'],
+  'invalid-submission': [422, 'The signed submission is not in the form that is taken here'],
+  'salts-mismatch': [422, 'The salts of the signed submission do not belong to its fields'],
+  'unknown-producer-key': [403, 'No producer key of this id is registered here'],
+  'bad-producer-signature': [422, "The producer's signature is not good"],
   'empty-body': [400, 'The body is empty'],
   'too-many-lines': [413, 'The batch has too many lines'],
 
@@ -153,6 +169,11 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'last-admin': [409, 'The last admin token cannot be revoked'],
   'too-many-tokens': [409, 'The log has as many tokens as it can keep'],
   'invalid-token-file': [500, 'The token file of the log is damaged'],
+  'invalid-scope': [422, 'The scope of the token is not valid'],
+  'invalid-expiry': [422, 'The end of the token is not valid'],
+  'oidc-unavailable': [503, 'The identity provider cannot be asked for its keys'],
+  'invalid-oidc-token': [401, 'The token of the identity provider is not valid here'],
+  'oidc-not-mapped': [403, 'The identity provider vouches for this person, and the log gives them no role'],
 
   'invalid-cursor': [400, 'The cursor is not one of this log'],
   'cursor-of-another-query': [400, 'The cursor belongs to another query'],
@@ -167,6 +188,15 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof EventProblem) return problem(error.code, eventDetail(error), { errors: error.faults });
   if (error instanceof LogError) return logProblem(error);
   if (error instanceof AccessError) return problem(error.code, error.message);
+  if (error instanceof OutOfScope) {
+    return problem('out-of-scope', `${error.message[0]?.toUpperCase()}${error.message.slice(1)}.`, {
+      errors: [{ parameter: error.asked, detail: error.message }],
+    });
+  }
+  if (error instanceof QueryError) {
+    const { code, parameter, message } = error;
+    return problem('invalid-query', message, { errors: [{ code, parameter, detail: message }] });
+  }
   if (error instanceof SearchError) {
     return problem(error.code, error.message, { errors: [{ parameter: error.parameter, detail: error.message }] });
   }

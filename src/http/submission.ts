@@ -1,11 +1,15 @@
 /** What one event and a batch have in common: preparing, handing to the log, counting, and the words of the answer. */
 import { base64Encode } from '../../proofs/bytes.ts';
 import { prepareCloudEvent, prepareEvent } from '../events/prepare.ts';
+import { prepareSigned } from '../events/prepare-signed.ts';
 import { EventProblem, type PrepareContext, type Prepared } from '../events/types.ts';
 import { LogError, type SubmitResult } from '../log/types.ts';
 import { formatTimeUs } from '../trail/time.ts';
 import { HttpProblem } from './problems.ts';
 import type { TokenExchange } from './route.ts';
+
+/** How one event can be sent: plain, in a CloudEvent, or signed by its producer. */
+export type SubmissionForm = 'event' | 'cloudevent' | 'signed';
 
 export type Stored = Exclude<SubmitResult, { readonly status: 'conflict' }>;
 
@@ -19,11 +23,14 @@ export function contextOf({ served, token }: TokenExchange): PrepareContext {
 export function prepareBody(
   { served, services }: TokenExchange,
   body: Uint8Array,
-  form: 'event' | 'cloudevent',
+  form: SubmissionForm,
   context: PrepareContext,
 ): Prepared {
   try {
-    return form === 'event' ? prepareEvent(body, context) : prepareCloudEvent(body, context);
+    if (form === 'event') return prepareEvent(body, context);
+    if (form === 'cloudevent') return prepareCloudEvent(body, context);
+    const { log, trail, prepareContext } = served;
+    return prepareSigned(body, { origin: log.origin, findKey: (id) => trail.keys.live(id), prepareContext });
   } catch (error) {
     if (error instanceof EventProblem) services.metrics.submitted(served.log.name, 'refused', 1);
     throw error;

@@ -6,13 +6,21 @@
  * cosigned receipt; without one in time it is the plain acknowledgement, and nothing is lost.
  */
 import { Type } from '@sinclair/typebox';
+import { SIGNED_MEDIA_TYPE } from '../events/prepare-signed.ts';
 import { EventSchema } from '../events/schema.ts';
 import { takeBatch } from './batch.ts';
 import { HttpProblem } from './problems.ts';
 import { privateJson } from './respond.ts';
 import type { TokenExchange, TokenRoute } from './route.ts';
 import { Acknowledgement, BatchLine } from './schemas.ts';
-import { acknowledgement, conflictProblem, contextOf, prepareBody, submitGroup } from './submission.ts';
+import {
+  acknowledgement,
+  conflictProblem,
+  contextOf,
+  prepareBody,
+  type SubmissionForm,
+  submitGroup,
+} from './submission.ts';
 
 export const submitRoutes: readonly TokenRoute[] = [
   {
@@ -33,6 +41,10 @@ export const submitRoutes: readonly TokenRoute[] = [
         'application/json': EventSchema,
         'application/x-ndjson': Type.String({ description: 'One event a line.' }),
         'application/cloudevents+json': Type.Object({}, { description: 'CloudEvents 1.0; `data` is the event.' }),
+        [SIGNED_MEDIA_TYPE]: Type.Object(
+          {},
+          { description: '{key, event, salts, signature}: signed by its producer.' },
+        ),
       },
       answers: {
         200: {
@@ -53,7 +65,7 @@ export const submitRoutes: readonly TokenRoute[] = [
   },
 ];
 
-const ACCEPTED_TYPES = 'application/json, application/x-ndjson, application/cloudevents+json';
+const ACCEPTED_TYPES = `application/json, application/x-ndjson, application/cloudevents+json, ${SIGNED_MEDIA_TYPE}`;
 
 function submit(exchange: TokenExchange): Promise<Response> {
   const contentType = exchange.c.req.header('content-type');
@@ -62,6 +74,8 @@ function submit(exchange: TokenExchange): Promise<Response> {
       return submitOne(exchange, 'event');
     case 'application/cloudevents+json':
       return submitOne(exchange, 'cloudevent');
+    case SIGNED_MEDIA_TYPE:
+      return submitOne(exchange, 'signed');
     case 'application/x-ndjson':
       return takeBatch(exchange);
     default:
@@ -83,7 +97,7 @@ function mediaType(header: string | undefined): string {
   return type.trim();
 }
 
-async function submitOne(exchange: TokenExchange, form: 'event' | 'cloudevent'): Promise<Response> {
+async function submitOne(exchange: TokenExchange, form: SubmissionForm): Promise<Response> {
   const { c, served, services } = exchange;
   const { log } = served;
   const body = await services.bodies.read(c, services.limits.maxEventBytes);

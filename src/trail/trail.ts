@@ -4,13 +4,22 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { PrepareContext } from '../events/types.ts';
+import { type LogLogger, SILENT_LOGGER } from '../log/options.ts';
 import type { Log } from '../log/types.ts';
+import { createDeferredRecorder, type DeferredRecorder } from './defer.ts';
+import { createIncidents, type IncidentLimits, type Incidents } from './incidents.ts';
+import { followProducerKeys, type ProducerKeys } from './producer-keys.ts';
 import { createRecorder, type OwnEvent, type Recorder } from './record.ts';
 import { followRules, type RuleBook } from './rules.ts';
 
 export interface Trail {
   readonly recorder: Recorder;
+  /** For what must be recorded and may happen while the log takes no entries: reads, revocations. */
+  readonly deferred: DeferredRecorder;
+  /** For what was refused. */
+  readonly incidents: Incidents;
   readonly rules: RuleBook;
+  readonly keys: ProducerKeys;
   close(): Promise<void>;
 }
 
@@ -19,16 +28,44 @@ export interface TrailOptions {
   readonly prepareContext: (producerId: string) => PrepareContext;
   readonly nowMs?: () => number;
   readonly newId?: () => string;
+  readonly logger?: LogLogger;
+  readonly incidentLimits?: Partial<IncidentLimits>;
 }
 
 export async function openTrail(options: TrailOptions): Promise<Trail> {
-  const { log, prepareContext, nowMs = Date.now, newId = randomUUID } = options;
+  const { log, prepareContext, nowMs = Date.now, newId = randomUUID, logger = SILENT_LOGGER } = options;
   const recorder = createRecorder({ log, prepareContext, nowMs, newId });
+  const deferred = createDeferredRecorder({
+    recorder,
+    nowMs,
+    newId,
+    onWaiting: (waiting, error) => {
+      if (waiting === 0) logger.info({}, 'everything that was read meanwhile is recorded now');
+      else logger.error({ waiting, err: error }, 'reads wait to be recorded until the log takes entries again');
+    },
+  });
+  const incidents = createIncidents({
+    recorder,
+    nowMs,
+    limits: options.incidentLimits ?? {},
+    onFailure: (error) => logger.error({ err: error }, 'refused requests could not be recorded'),
+  });
   const rules = await followRules(log);
+  const producerKeys = await followProducerKeys(log);
   return {
     recorder,
+    deferred,
+    incidents,
     rules: rules.book,
-    close: async () => rules.stop(),
+    keys: producerKeys.keys,
+    close: async () => {
+      await incidents.close();
+      const lost = await deferred.close();
+      if (lost > 0)
+        logger.error({ lost }, 'reads were answered and their entries are lost: the log took none until the end');
+      rules.stop();
+      producerKeys.stop();
+    },
   };
 }
 

@@ -1,0 +1,46 @@
+/**
+ * What a signed submission adds to its event, checked while the event is prepared (prepare.ts): the salts that the
+ * producer brought belong to exactly the fields there are. prepare-signed.ts reads the submission itself.
+ */
+import type { JsonObject } from '../../proofs/canonical-json.ts';
+import { splitFields } from '../../proofs/fields.ts';
+import type { Hash } from '../../proofs/hash.ts';
+import { EventProblem, type FieldText, type PrepareContext } from './types.ts';
+
+/** What a signed submission adds to its event. */
+export interface SignedParts {
+  readonly salts: ReadonlyMap<string, Uint8Array>;
+  readonly signature: Uint8Array;
+  /** Throws EventProblem `bad-producer-signature`. */
+  readonly verify: (producerSeq: number | null, cardHash: Hash) => void;
+}
+
+/** The fields that the producer took out of their parents; all that the log keeps apart must be among them. */
+export function signedPaths(signed: SignedParts, event: JsonObject, context: PrepareContext): readonly string[] {
+  for (const [id] of splitFields(event, context.separatePaths)) {
+    if (signed.salts.has(id) || !id.includes('.')) continue;
+    throw fault('salts-mismatch', `/salts/${id}`, 'this log keeps the field apart: give it a salt of its own');
+  }
+  return [...signed.salts.keys()].filter((id) => id.includes('.'));
+}
+
+/** Every field has exactly one salt. Throws EventProblem `salts-mismatch`. */
+export function checkSalts(signed: SignedParts, fields: readonly FieldText[]): void {
+  const ids = new Set(fields.map(([id]) => id));
+  const missing = fields.find(([id]) => !signed.salts.has(id))?.[0];
+  if (missing !== undefined) throw fault('salts-mismatch', `/salts/${missing}`, 'is missing: each field has a salt');
+  const strange = [...signed.salts.keys()].find((id) => !ids.has(id));
+  if (strange !== undefined) throw fault('salts-mismatch', `/salts/${strange}`, 'the event has no such field');
+}
+
+export function needsRedaction(): EventProblem {
+  return fault(
+    'signed-needs-redaction',
+    '/event',
+    'holds what the log would have to redact, which would break the signature: take it out and sign again',
+  );
+}
+
+function fault(code: EventProblem['code'], pointer: string, detail: string): EventProblem {
+  return new EventProblem({ code, pointer, detail });
+}
