@@ -3,10 +3,10 @@
  * running process, so that a checkout (.ts through tsx) and an installation (.js) behave alike.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { CliError } from './errors.ts';
+import { CliError, systemCode } from './errors.ts';
 
 export interface RunningProcess {
   readonly name: string;
@@ -37,7 +37,8 @@ export function ownCommand(sibling: string, args: readonly string[]): readonly s
 }
 
 /**
- * Starts a command and waits for its ready line. What it prints goes to `outputFile`. It gets a process group of its
+ * Starts a command and waits for its ready line. What it says goes to `outputFile`, the run
+ * before to `outputFile.1`. It gets a process group of its
  * own: Ctrl-C in a terminal reaches the one that started it, which then stops it in order.
  */
 export async function startProcess(
@@ -46,7 +47,8 @@ export async function startProcess(
   outputFile: string,
 ): Promise<RunningProcess> {
   const [program = '', ...args] = command;
-  const output = await open(outputFile, 'a', 0o600);
+  await keepPrevious(outputFile);
+  const output = await open(outputFile, 'w', 0o600);
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', output.fd], detached: true });
   await output.close();
   const ended = new Promise<string>((resolve) => {
@@ -112,6 +114,13 @@ async function readyLine(child: ChildProcess, ended: Promise<string>): Promise<R
   const value: unknown = JSON.parse(line);
   if (typeof value !== 'object' || value === null) throw new Error('its first line is not a JSON object');
   return { ...value };
+}
+
+/** The output of the run before is what one wants to read after a crash; older ones make room. */
+async function keepPrevious(outputFile: string): Promise<void> {
+  await rename(outputFile, `${outputFile}.1`).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  });
 }
 
 async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<void> {

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLOUDTRAIL_RECORDS, cloudTrailDir, cloudTrailMissing, haveCloudTrail } from '../support/cloudtrail.ts';
-import { cli, startTestNetwork, type TestNetwork } from '../support/network.ts';
+import { cli, removeNetworks, startTestNetwork, type TestNetwork } from '../support/network.ts';
 
 describe.skipIf(!haveCloudTrail)(`real CloudTrail records${cloudTrailMissing}`, () => {
   let network: TestNetwork;
@@ -14,9 +14,7 @@ describe.skipIf(!haveCloudTrail)(`real CloudTrail records${cloudTrailMissing}`, 
     out = path.join(network.data, 'receipts');
     ({ policy } = await network.read());
   }, 90_000);
-  afterAll(async () => {
-    await network.remove();
-  });
+  afterAll(removeNetworks);
 
   it('all go in, and a cosigned checkpoint covers every one', async () => {
     const result = await network.run(['import', 'cloudtrail', cloudTrailDir, '--json']);

@@ -6,16 +6,14 @@ import { processIo } from '../../src/cli/io.ts';
 import { findRecordFiles, readRecordFile } from '../../src/cli/read-cloudtrail.ts';
 import { type AcceptedEvent, type Submission, submitEvents } from '../../src/cli/submit-events.ts';
 import { CLOUDTRAIL_RECORDS, cloudTrailDir, cloudTrailMissing, haveCloudTrail } from '../support/cloudtrail.ts';
-import { startTestNetwork, type TestNetwork, until } from '../support/network.ts';
+import { removeNetworks, startTestNetwork, type TestNetwork, until } from '../support/network.ts';
 
 describe.skipIf(!haveCloudTrail)(`a log that is killed during an import${cloudTrailMissing}`, () => {
   let network: TestNetwork;
   beforeAll(async () => {
     network = await startTestNetwork();
   }, 90_000);
-  afterAll(async () => {
-    await network.remove();
-  });
+  afterAll(removeNetworks);
 
   it('has every acknowledged event at its index after each restart, and the import completes', async () => {
     const { base_url, log_url, tokens } = await network.read();

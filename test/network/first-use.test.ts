@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
 import { verifyEvent } from '../../proofs/verify-event.ts';
-import { cli, startTestNetwork, type TestNetwork } from '../support/network.ts';
+import { cli, removeNetworks, startTestNetwork, type TestNetwork } from '../support/network.ts';
 
 const EVENT = {
   event_id: 'first-use-1',
@@ -21,9 +21,7 @@ describe('a network that one command started', () => {
   beforeAll(async () => {
     network = await startTestNetwork();
   }, 90_000);
-  afterAll(async () => {
-    await network.remove();
-  });
+  afterAll(removeNetworks);
 
   it('says in network.json everything that a script needs', async () => {
     const file = await network.read();

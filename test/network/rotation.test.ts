@@ -9,7 +9,7 @@ import { parseSignerKey } from '../../proofs/key.ts';
 import { formatNote } from '../../proofs/note.ts';
 import { checkCheckpoint, parsePolicy } from '../../proofs/policy.ts';
 import { keyLabel } from '../../proofs/validity.ts';
-import { cli, startTestNetwork, type TestNetwork } from '../support/network.ts';
+import { cli, removeNetworks, startTestNetwork, type TestNetwork } from '../support/network.ts';
 import { verdictOf } from '../support/tree.ts';
 
 function event(id: string): string {
@@ -42,7 +42,7 @@ describe('a network that changes keys', () => {
   }, 90_000);
 
   afterAll(async () => {
-    await network.remove();
+    await removeNetworks();
     await rm(receipts, { recursive: true, force: true });
   });
 

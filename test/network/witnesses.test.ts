@@ -1,6 +1,6 @@
 /** Without a quorum nothing is published, nothing is lost, and everybody is told; with one it goes on by itself. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestNetwork, type TestNetwork, until } from '../support/network.ts';
+import { removeNetworks, startTestNetwork, type TestNetwork, until } from '../support/network.ts';
 
 function event(id: string): string {
   return JSON.stringify({
@@ -20,9 +20,7 @@ describe('a log whose witnesses go away', () => {
     network = await startTestNetwork();
     expect((await network.run(['submit', '-', '--wait'], event('before'))).code).toBe(0);
   }, 90_000);
-  afterAll(async () => {
-    await network.remove();
-  });
+  afterAll(removeNetworks);
 
   async function publishedSize(): Promise<unknown> {
     return (await network.run(['checkpoint', '--json'])).json()['size'];

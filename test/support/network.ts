@@ -1,7 +1,7 @@
 /**
  * A whole network of real processes for a test: `up` as a newcomer starts it, client verbs in this process. Whatever
- * happens, nothing stays behind: `up` stops when its standard input closes, even if this process is killed, and
- * `stop` ends by their ids the processes that were started, and only those.
+ * happens, nothing stays behind: `removeNetworks` ends what was started here, and only that; and if this process is
+ * killed, `up` sees its standard input close and stops by itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -62,7 +62,16 @@ export interface TestNetwork {
   readonly start: (name: string) => Promise<void>;
   /** SIGTERM to `up`, and to whatever was started by itself; waits until all are gone. Keeps the data. */
   readonly stop: () => Promise<void>;
-  readonly remove: () => Promise<void>;
+}
+
+/** What the tests of this file started and made. */
+const started: { readonly data: string; readonly stop: () => Promise<void> }[] = [];
+
+/** For `afterAll`: stops every network of this test file, also one that never got ready, and removes its data. */
+export async function removeNetworks(): Promise<void> {
+  const networks = started.splice(0);
+  await Promise.all(networks.map(({ stop }) => stop()));
+  await Promise.all(networks.map(({ data }) => rm(data, { recursive: true, force: true })));
 }
 
 /** Starts `up` on a directory, a fresh one by default, and waits until it is ready. */
@@ -85,12 +94,8 @@ export async function startTestNetwork(options: { readonly data?: string } = {})
   const stop = async (): Promise<void> => {
     await Promise.all([up, ...alone].map((child) => child.stop()));
   };
-  try {
-    await up.ready();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  started.push({ data, stop });
+  await up.ready();
   const read = (): Promise<NetworkFile> => readNetwork(networkFile);
   return {
     data,
@@ -112,10 +117,6 @@ export async function startTestNetwork(options: { readonly data?: string } = {})
       await child.ready();
     },
     stop,
-    remove: async () => {
-      await stop();
-      await rm(data, { recursive: true, force: true });
-    },
   };
 }
 
