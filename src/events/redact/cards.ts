@@ -43,7 +43,9 @@ export function findCards(text: string, isAllowed: (digits: string) => boolean):
 
 /** Whether these digits alone are a card number. */
 export function isCardNumber(digits: string): boolean {
-  return hasIssuer(digits) && passesLuhn(digits);
+  return (
+    digits.length >= MIN_CARD_DIGITS && digits.length <= MAX_CARD_DIGITS && passesLuhn(digits) && hasIssuer(digits)
+  );
 }
 
 interface Group {
@@ -55,7 +57,7 @@ interface Group {
 
 // Identifiers whose digits are never a card: UUIDs, dotted IPv4 addresses. Then runs of digits.
 const TOKENS =
-  /(?<![0-9A-Za-z])[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])|(?<![0-9.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![0-9.]\d|\d)|\d+/g;
+  /(?<![0-9A-Za-z])[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])|(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\d|[._-]\d)|\d+/g;
 const SEPARATORS = /^[\s\p{Pd}._\u00b7\u2022\u2212/+|~*]+$/u;
 
 function groupsOf(text: string): readonly Group[] {
@@ -68,7 +70,7 @@ function groupsOf(text: string): readonly Group[] {
     pending = undefined;
   };
   for (const match of text.matchAll(TOKENS)) {
-    const isDigits = /^\d+$/.test(match[0]);
+    const isDigits = !/[-.]/.test(match[0]);
     flush(isDigits ? match.index : undefined);
     if (isDigits) pending = { start: match.index, end: match.index + match[0].length };
   }
@@ -88,18 +90,23 @@ function* cardsFrom(
     const group = groups[i];
     if (group === undefined || digits.length + group.end - group.start > MAX_CARD_DIGITS) return;
     digits += text.slice(group.start, group.end);
-    const span = { start, end: group.end, lastFour: digits.slice(-4) };
-    if (isCardNumber(digits) && stands(text, span, digits.length, i === first) && !isAllowed(digits)) yield span;
+    if (isCardNumber(digits) && stands(text, start, group.end, digits.length, i === first) && !isAllowed(digits)) {
+      yield { start, end: group.end, lastFour: digits.slice(-4) };
+    }
     if (!group.isJoined) return;
   }
 }
 
 /** What is around the number tells it from a phone number, a fraction, or a piece of something longer. */
-function stands(text: string, { start, end }: CardSpan, digitCount: number, isOneGroup: boolean): boolean {
-  if (text[start - 1] === '+' && digitCount <= MAX_PHONE_DIGITS && !/[0-9A-Za-z]/.test(text[start - 2] ?? '')) return false;
-  if (isOneGroup && (/\d\.$/.test(text.slice(start - 2, start)) || /^\.\d/.test(text.slice(end, end + 2)))) return false;
-  return !/\d[A-Za-z]+$/.test(text.slice(Math.max(0, start - MAX_LETTERS), start)) &&
-    !/^[A-Za-z]+\d/.test(text.slice(end, end + MAX_LETTERS));
+function stands(text: string, start: number, end: number, digitCount: number, isOneGroup: boolean): boolean {
+  if (text[start - 1] === '+' && digitCount <= MAX_PHONE_DIGITS && !/[0-9A-Za-z]/.test(text[start - 2] ?? ''))
+    return false;
+  if (isOneGroup && (/\d\.$/.test(text.slice(start - 2, start)) || /^\.\d/.test(text.slice(end, end + 2))))
+    return false;
+  return (
+    !/\d[A-Za-z]+$/.test(text.slice(Math.max(0, start - MAX_LETTERS), start)) &&
+    !/^[A-Za-z]+\d/.test(text.slice(end, end + MAX_LETTERS))
+  );
 }
 
 /** Sum of the digits, every second from the right doubled, divisible by ten (ISO/IEC 7812-1 annex B). */
@@ -113,49 +120,57 @@ function passesLuhn(digits: string): boolean {
   return sum % 10 === 0;
 }
 
-/** First and last leading digits of a range of issuers, and the lengths of their numbers. */
-type Issuer = readonly [from: string, to: string, minDigits: number, maxDigits: number];
+/** First and last six digits of a range of issuers, and the lengths of their numbers. */
+type Issuer = readonly [from: number, to: number, minDigits: number, maxDigits: number];
 
-/** ISO/IEC 7812 issuer identification numbers as the networks publish them. */
+/**
+ * Issuer identification numbers as the networks publish them, with the lengths that are in use: several networks reserve
+ * up to 19 digits and issue 16, and long decimal ids are far more common in events than such cards.
+ */
 const ISSUERS: readonly Issuer[] = [
-  ['34', '34', 15, 15], // American Express
-  ['37', '37', 15, 15],
-  ['4', '4', 13, 13], // Visa
-  ['4', '4', 16, 16],
-  ['4', '4', 19, 19],
-  ['51', '55', 16, 16], // Mastercard
-  ['2221', '2720', 16, 16],
-  ['6011', '6011', 16, 19], // Discover
-  ['644', '659', 16, 19],
-  ['300', '305', 14, 19], // Diners Club
-  ['3095', '3095', 14, 19],
-  ['36', '36', 14, 19],
-  ['38', '39', 14, 19],
-  ['3528', '3589', 16, 19], // JCB
-  ['62', '62', 16, 19], // UnionPay
-  ['81', '82', 16, 19], // UnionPay, RuPay
-  ['508', '508', 16, 16], // RuPay
-  ['60', '60', 16, 16],
-  ['2200', '2204', 16, 19], // Mir
-  ['5018', '5018', 13, 19], // Maestro
-  ['5020', '5020', 13, 19],
-  ['5038', '5038', 13, 19],
-  ['5893', '5893', 13, 19],
-  ['6304', '6304', 13, 19],
-  ['6759', '6759', 13, 19],
-  ['6761', '6763', 13, 19],
-  ['9792', '9792', 16, 16], // Troy
-  ['5019', '5019', 16, 16], // Dankort
-  ['504175', '504175', 16, 16], // Elo
-  ['506', '509', 16, 16],
-  ['627780', '627780', 16, 16],
-  ['636', '639', 13, 19], // Elo, Hiper, InstaPayment, Maestro
-  ['384100', '384160', 19, 19], // Hipercard
+  [340_000, 349_999, 15, 15], // American Express
+  [370_000, 379_999, 15, 15],
+  [400_000, 499_999, 13, 13], // Visa
+  [400_000, 499_999, 16, 16],
+  [400_000, 499_999, 19, 19],
+  [510_000, 559_999, 16, 16], // Mastercard
+  [222_100, 272_099, 16, 16],
+  [601_100, 601_199, 16, 16], // Discover
+  [644_000, 659_999, 16, 16],
+  [300_000, 305_999, 14, 14], // Diners Club
+  [300_000, 305_999, 16, 16],
+  [309_500, 309_599, 14, 14],
+  [309_500, 309_599, 16, 16],
+  [360_000, 369_999, 14, 14],
+  [360_000, 369_999, 16, 16],
+  [380_000, 399_999, 14, 14],
+  [380_000, 399_999, 16, 16],
+  [352_800, 358_999, 16, 16], // JCB
+  [620_000, 629_999, 16, 19], // UnionPay
+  [810_000, 829_999, 16, 16], // RuPay, UnionPay
+  [508_000, 508_999, 16, 16], // RuPay
+  [600_000, 609_999, 16, 16],
+  [220_000, 220_499, 16, 16], // Mir
+  [501_800, 501_899, 13, 19], // Maestro
+  [502_000, 502_099, 13, 19],
+  [503_800, 503_899, 13, 19],
+  [589_300, 589_399, 13, 19],
+  [630_400, 630_499, 13, 19],
+  [675_900, 675_999, 13, 19],
+  [676_100, 676_399, 13, 19],
+  [979_200, 979_299, 16, 16], // Troy
+  [501_900, 501_999, 16, 16], // Dankort
+  [504_175, 504_175, 16, 16], // Elo
+  [506_000, 509_999, 16, 16],
+  [627_780, 627_780, 16, 16],
+  [636_000, 639_999, 13, 19], // Elo, Hiper, InstaPayment, Maestro
+  [384_100, 384_160, 19, 19], // Hipercard
 ];
+const ISSUER_DIGITS = 6;
 
 function hasIssuer(digits: string): boolean {
-  return ISSUERS.some(([from, to, min, max]) => {
-    const leading = digits.slice(0, from.length);
-    return leading >= from && leading <= to && digits.length >= min && digits.length <= max;
-  });
+  const issuer = Number(digits.slice(0, ISSUER_DIGITS));
+  return ISSUERS.some(
+    ([from, to, min, max]) => issuer >= from && issuer <= to && digits.length >= min && digits.length <= max,
+  );
 }

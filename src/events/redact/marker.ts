@@ -17,7 +17,7 @@ export function isMarker(text: string): boolean {
 
 /** What others write where a secret was: masks, names of nothing, and what AWS writes. */
 const HIDDEN =
-  /^(?:[*x#.\u2022\u25cf]+|hidden(?:_due_to_security_reasons)?|redacted|removed|masked|filtered|null|none|nil|undefined|true|false|n\/a|unset|empty)$/i;
+  /^(?:[*#.\u2022\u25cf]+|x{3,}|hidden(?:_due_to_security_reasons)?|redacted|removed|masked|filtered|null|none|nil|undefined|true|false|n\/a|unset|empty)$/i;
 const BRACKETS = /^[[(<{]{1,2}|[\])>}]{1,2}$/g;
 
 /** True if the text holds no secret any more: a marker of ours, or somebody else's. */

@@ -8,7 +8,7 @@ import type { RedactionRule } from './types.ts';
 
 export interface MemberRule {
   readonly rule: RedactionRule;
-  /** Lower case, without the characters that suspicion.ts passes over; `"` ends a name or another whole string. */
+  /** See suspicion.ts for how literals are written; here `"` ends a name, or a string that names something. */
   readonly triggers: readonly string[];
   readonly names: RegExp;
   /** Whether this value, given as text, is a secret under such a name. */
@@ -66,13 +66,25 @@ export const MEMBER_RULES: readonly MemberRule[] = [
   {
     rule: 'card-track',
     triggers: ['track', 'magstripe', 'magneticstripe', 'swipe'],
-    names: /^(?:card)?(?:track[123](?:data|equivalent|equivalentdata)?|trackdata|mag(?:netic)?stripe(?:data)?|swipe(?:data)?)$/,
+    names:
+      /^(?:card)?(?:track[123](?:data|equivalent|equivalentdata)?|trackdata|mag(?:netic)?stripe(?:data)?|swipe(?:data)?)$/,
     isSecret: text,
     isDeep: true,
   },
   {
     rule: 'one-time-code',
-    triggers: ['otp"', 'otpcode', 'mfacode', 'onetime', 'smscode', 'recoverycode', 'backupcode', '2facode', 'factorcode', 'authorizationcode'],
+    triggers: [
+      'otp"',
+      'otpcode',
+      'mfacode',
+      'onetime',
+      'smscode',
+      'recoverycode',
+      'backupcode',
+      '2facode',
+      'factorcode',
+      'authorizationcode',
+    ],
     names:
       /^(?:otp|totp|hotp|(?:otp|totp|mfa|sms|2fa|twofactor|onetime)code|onetimepassword|onetimetoken|(?:recovery|backup)codes?|oauthauthorizationcode|authorizationcode)$/,
     isSecret: (value) => value.length >= 4,
@@ -80,14 +92,28 @@ export const MEMBER_RULES: readonly MemberRule[] = [
   },
   {
     rule: 'token',
-    triggers: ['token'],
-    names: /(?<!next|prev|previous|page|paging|pagination|continuation|continue|client|clientrequest|cursor|starting|ending|sync|resume|idempotency)token(?:s|value|string|hash|secret)?$/,
-    isSecret: (value, isNumber) => !isNumber && value.length >= 6 && !isReference(value),
+    triggers: ['token$', 'tokens$', 'tokenvalue$', 'tokenstring$', 'tokenhash$', 'tokensecret$'],
+    names:
+      /(?<!next|prev|previous|page|paging|pagination|continuation|continue|client|clientrequest|cursor|starting|ending|sync|resume|idempotency)token(?:s|value|string|hash|secret)?$/,
+    isSecret: (value, isNumber) => !isNumber && value.length >= 6 && !isReference(value) && !STATES.test(value),
     isDeep: false,
   },
   {
     rule: 'secret',
-    triggers: ['secret'],
+    triggers: [
+      '',
+      's',
+      'value',
+      'string',
+      'binary',
+      'text',
+      'plaintext',
+      'data',
+      'hash',
+      'base32',
+      'key',
+      'accesskey',
+    ].map((suffix) => `secret${suffix}$`),
     names: /secret(?:s|value|string|binary|text|plaintext|data|hash|base32|key|accesskey)?$/,
     isSecret: (value, isNumber) => text(value, isNumber) && !isReference(value),
     isDeep: false,
@@ -101,28 +127,38 @@ export const MEMBER_RULES: readonly MemberRule[] = [
   },
   {
     rule: 'api-key',
-    triggers: ['apikey', 'accesskey', 'signingkey', 'encryptionkey', 'masterkey', 'sharedkey', 'accountkey', 'hmackey', 'authkey', 'symmetrickey', 'sessionkey', 'deploykey', 'webhookkey', 'passkey"'],
+    triggers: [
+      ...['api', 'access', 'signing', 'encryption', 'master', 'shared', 'account', 'hmac', 'auth', 'symmetric'],
+      ...['session', 'deploy', 'webhook', 'pass'],
+    ].flatMap((kind) =>
+      ['', 's', 'value', 'svalue', 'plaintext', 'splaintext'].map((suffix) => `${kind}key${suffix}$`),
+    ),
     names:
-      /(?:api|access|signing|encryption|master|shared|account|hmac|auth|symmetric|session|deploy|webhook)keys?(?:value|data|material|pem|plaintext|base64)?$|^passkey$/,
+      /(?:api|access|signing|encryption|master|shared|account|hmac|auth|symmetric|session|deploy|webhook|pass)keys?(?:value|plaintext)?$/,
     isSecret: (value, isNumber) => !isNumber && value.length >= 6 && !isReference(value) && !UUID.test(value),
     isDeep: false,
   },
   {
     rule: 'authorization',
-    triggers: ['authorization":"', 'authorization","', 'authorization"}', 'authheader', 'authorizationheader', 'basicauth', 'xamzsecurity'],
-    names: /^(?:http)?(?:x|proxy|xforwarded)?(?:authorization|authorizationheader|authheader|basicauth)$/,
-    isSecret: (value, isNumber) => !isNumber && (/^\s*[A-Za-z0-9-]+\s+\S/.test(value) ? /\S{6,}\s*$/.test(value) : value.length >= 20),
+    triggers: ['authorization":"', 'authorization","', 'authorization"}', 'authorizationheader'],
+    names: /^(?:http)?(?:x|proxy|xforwarded)?authorization(?:header)?$/,
+    isSecret: (value, isNumber) =>
+      !isNumber && (/^\s*[A-Za-z0-9-]+\s+\S/.test(value) ? /\S{6,}\s*$/.test(value) : value.length >= 20),
     isDeep: false,
   },
   {
     rule: 'cookie',
     triggers: ['cookie', 'sessid', 'jsessionid', 'connectsid'],
-    names: /^(?:http|x)?(?:set|session|auth|request|response)?cookies?2?(?:value|string|header)?$|^(?:phpsessid|jsessionid|connectsid)$/,
+    names:
+      /^(?:http|x)?(?:set|session|auth|request|response)?cookies?2?(?:value|string|header)?$|^(?:phpsessid|jsessionid|connectsid)$/,
     isSecret: (value, isNumber) => !isNumber && value.length >= 4,
     isDeep: true,
   },
 ];
 
+/** What is said about tokens, such as `httpTokens: optional`. */
+const STATES =
+  /^(?:optional|required|enabled|disabled|valid|invalid|expired|revoked|present|absent|missing|active|inactive|unknown)$/i;
 const UUID = /^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/;
 
 /** The form in which names are compared. */
@@ -140,9 +176,12 @@ export function memberRule(name: string): MemberRule | undefined {
   return MEMBER_RULES.find(({ names }) => names.test(plain));
 }
 
-/** The rule for what a path or a dotted name leads to: its last step that is not an index or a word for "value". */
+/** The rule for what a path leads to: its last step that is not an index or a word for "value". */
 export function ruleOfPath(path: string): MemberRule | undefined {
-  const steps = path.slice(-MAX_PATH_TAIL).split(/[/.:[\]]+/).filter((step) => step !== '' && !/^\d+$/.test(step));
+  const steps = path
+    .slice(-MAX_PATH_TAIL)
+    .split('/')
+    .filter((step) => step !== '' && !/^\d+$/.test(step));
   while (steps.length > 1 && VALUE_MEMBERS.has(plainName(steps.at(-1) ?? ''))) steps.pop();
   const last = steps.at(-1);
   return last === undefined ? undefined : memberRule(last);

@@ -1,24 +1,35 @@
 /**
- * The first look at a text: could any rule replace anything in it? One pass over its characters with a table, no
+ * The first look at a text: could any rule replace anything in it? One pass over its characters with a table and no
  * backtracking, so that a clean event costs a few microseconds. It may say yes for nothing; it never says no where a rule
  * would match, which test/events/redact-fuzz.test.ts holds.
  *
- * Looked for are: as many digits as a card has without a letter or a quote between them; whatever begins an encoding
- * (% & \); digits of other scripts; an @ after ://; and the literals of the rules, all at once (Aho and Corasick, 1975).
- * The literals are compared in lower case, passing over white space, - _ . [ ] and everything that is not ASCII.
+ * Looked for are: as many digits as a card has with nothing between them that cannot be between a card's; what begins an
+ * encoding (% & \); two hyphens; digits of other scripts; an @ after ://; an AWS access key id with much after it; and the
+ * literals of the rules, all at once (Aho and Corasick, 1975).
+ *
+ * Literals are compared in lower case, passing over white space, - _ . [ ] and everything that is not ASCII. One that ends
+ * with $ counts only where neither a letter nor a digit follows: `secret$` finds `"secret":` and not `secretsmanager`.
  */
 import { MIN_CARD_DIGITS } from './cards.ts';
 
 export type Suspicion = (text: string) => boolean;
 
+/**
+ * What often stands in events and is nothing: how an actor authenticated, actions on passwords, steps of an ARN. The
+ * literal that each of these ends with is not counted there.
+ */
+const HARMLESS: readonly string[] = ['method":"passw', 'method":"apikey"', 'action":"passw', ':secret:'];
+
 /** Compiles the literals, once. */
 export function compileSuspicion(literals: readonly string[]): Suspicion {
   const symbols = symbolTable();
-  const machine = compileMachine(literals, symbols);
+  const { next, found } = compileMachine(literals, symbols);
   return (text) => {
     let state = 0;
     let digits = 0;
+    let isPending = false;
     let isAuthority = false;
+    let accessKeyAt = NOWHERE;
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
       if (unit >= 0x80) {
@@ -26,53 +37,78 @@ export function compileSuspicion(literals: readonly string[]): Suspicion {
         continue;
       }
       const symbol = symbols[unit] ?? OTHER;
-      if (symbol === PASSED_OVER) continue;
-      if (symbol === ENCODING) return true;
+      if (symbol >= WIDTH) {
+        if (symbol === ENCODING || (unit === HYPHEN && text.charCodeAt(i - 1) === HYPHEN)) return true;
+        if (symbol === BRACKET) digits = 0;
+        continue;
+      }
       if (symbol <= LAST_DIGIT) {
         if (++digits === MIN_CARD_DIGITS) return true;
-      } else if (symbol <= QUOTE) {
+      } else if (symbol > LAST_JOINER) {
         digits = 0;
-        if (symbol === QUOTE) isAuthority = false;
+        if (symbol === QUOTE) {
+          if (i - accessKeyAt > AFTER_ACCESS_KEY) return true;
+          accessKeyAt = NOWHERE;
+          isAuthority = false;
+        } else if (symbol === AT && isAuthority) return true;
       }
-      if (symbol === AT && isAuthority) return true;
-      state = machine.next[state * WIDTH + symbol] ?? 0;
-      const found = machine.found[state];
-      if (found === SUSPICIOUS) return true;
-      if (found === AUTHORITY) isAuthority = true;
+      state = next[state * WIDTH + symbol] ?? 0;
+      const meaning = found[state] ?? 0;
+      if (isPending && meaning !== NOTHING_HERE && symbol > LAST_DIGIT && !isLetter(symbol)) return true;
+      isPending = false;
+      if (meaning === 0) continue;
+      if (meaning === SUSPICIOUS) return true;
+      if (meaning === AT_END) isPending = true;
+      else if (meaning === AUTHORITY) isAuthority = true;
+      else if (meaning === ACCESS_KEY) accessKeyAt = i;
     }
-    return false;
+    return isPending || text.length - accessKeyAt > AFTER_ACCESS_KEY;
   };
 }
 
-/** Symbols: digits, then letters, then the quote, then what else the literals use. */
+/** Symbols below WIDTH drive the machine: digits; what may join a card's digits; letters; the rest. */
 const LAST_DIGIT = 9;
-const FIRST_LETTER = 10;
-const QUOTE = 36;
-const AT = 37;
-const PUNCTUATION = ":=/',}";
+const JOINERS = '/+';
+const JOINER = 12;
+const LAST_JOINER = JOINER;
+const FIRST_LETTER = 13;
+const LAST_LETTER = 38;
+const QUOTE = 39;
+const AT = 40;
+const PUNCTUATION = ":=,}'";
 const OTHER = 63;
-const PASSED_OVER = 64;
-const ENCODING = 65;
-/** Columns of the table; a power of two above every symbol that reaches it. */
+/** Columns of the machine's table; a power of two. */
 const WIDTH = 64;
+/** Passed over; a bracket ends a run of digits all the same. */
+const SEPARATOR = 64;
+const BRACKET = 65;
+const ENCODING = 66;
+const HYPHEN = 0x2d;
+
+function isLetter(symbol: number): boolean {
+  return symbol >= FIRST_LETTER && symbol <= LAST_LETTER;
+}
 
 /** ASCII to symbol. */
 function symbolTable(): Uint8Array {
   const table = new Uint8Array(0x80).fill(OTHER);
-  for (let i = 0; i <= 0x20; i++) table[i] = PASSED_OVER;
-  table[0x7f] = PASSED_OVER;
+  const set = (characters: string, symbol: number): void => {
+    for (const character of characters) table[character.charCodeAt(0)] = symbol;
+  };
+  for (let i = 0; i <= 0x20; i++) table[i] = SEPARATOR;
+  table[0x7f] = SEPARATOR;
   for (let i = 0; i < 10; i++) table[0x30 + i] = i;
   for (let i = 0; i < 26; i++) {
     table[0x41 + i] = FIRST_LETTER + i;
     table[0x61 + i] = FIRST_LETTER + i;
   }
-  const set = (characters: string, symbol: number): void => {
-    for (const character of characters) table[character.charCodeAt(0)] = symbol;
-  };
+  for (const [i, character] of [...JOINERS].entries()) set(character, LAST_DIGIT + 1 + i);
+  for (const [i, character] of [...PUNCTUATION].entries()) set(character, AT + 1 + i);
+  set('|~*', JOINER);
   set('"', QUOTE);
   set('@', AT);
-  for (const [i, character] of [...PUNCTUATION].entries()) set(character, AT + 1 + i);
-  set('-_.[]', PASSED_OVER);
+  set('-_.', SEPARATOR);
+  set('[]', BRACKET);
   set('%&\\', ENCODING);
   return table;
 }
@@ -80,11 +116,21 @@ function symbolTable(): Uint8Array {
 /** UTF-16 units of the scripts that have digits of their own, and the high surrogates of those beyond the first plane. */
 function mayBeDigit(unit: number): boolean {
   if (unit < 0x660) return false;
-  return unit < 0x1fff || (unit >= 0xa620 && unit <= 0xabff) || (unit >= 0xff10 && unit <= 0xff19) || (unit >= 0xd800 && unit <= 0xdbff);
+  const isScript = unit < 0x1fff || (unit >= 0xa620 && unit <= 0xabff) || (unit >= 0xff10 && unit <= 0xff19);
+  return isScript || (unit >= 0xd800 && unit <= 0xdbff);
 }
 
+/** Before every position, and so far from it that nothing counts as following. */
+const NOWHERE = Number.MAX_SAFE_INTEGER;
+/** The rest of an access key id (at least 12), one character, a secret key of 40. */
+const AFTER_ACCESS_KEY = 12 + 1 + 40;
+
+/** What reaching a state means. */
 const SUSPICIOUS = 1;
-const AUTHORITY = 2;
+const AT_END = 2;
+const AUTHORITY = 3;
+const ACCESS_KEY = 4;
+const NOTHING_HERE = 5;
 
 interface Machine {
   /** State and symbol to state. */
@@ -93,7 +139,15 @@ interface Machine {
 }
 
 function compileMachine(literals: readonly string[], symbols: Uint8Array): Machine {
-  const words = [...literals.map((literal) => [literal, SUSPICIOUS] as const), ['://', AUTHORITY] as const];
+  const words: readonly (readonly [literal: string, meaning: number])[] = [
+    ['://', AUTHORITY],
+    ['akia', ACCESS_KEY],
+    ['asia', ACCESS_KEY],
+    ...literals.map((literal): readonly [string, number] =>
+      literal.endsWith('$') ? [literal.slice(0, -1), AT_END] : [literal, SUSPICIOUS],
+    ),
+    ...HARMLESS.map((literal): readonly [string, number] => [literal, NOTHING_HERE]),
+  ];
   const trie: Map<number, number>[] = [new Map()];
   const found: number[] = [0];
   for (const [literal, meaning] of words) {
@@ -109,7 +163,8 @@ function compileMachine(literals: readonly string[], symbols: Uint8Array): Machi
       }
       state = child;
     }
-    found[state] = meaning;
+    // The stronger meaning stays: `passw` beside `passw$`.
+    found[state] = found[state] === SUSPICIOUS ? SUSPICIOUS : meaning;
   }
   return complete(trie, found);
 }
@@ -127,9 +182,15 @@ function complete(trie: readonly ReadonlyMap<number, number>[], ends: readonly n
       next[state * WIDTH + symbol] = child ?? other;
       if (child === undefined) continue;
       suffix[child] = other;
-      found[child] = found[child] || (found[other] ?? 0);
+      found[child] = merged(found[child] ?? 0, found[other] ?? 0);
       queue.push(child);
     }
   }
   return { next, found };
+}
+
+/** A state means what it was made for, and what its suffix means unless it says that this is nothing. */
+function merged(own: number, ofSuffix: number): number {
+  if (own === 0 || ofSuffix === SUSPICIOUS) return own === NOTHING_HERE ? own : ofSuffix;
+  return own;
 }

@@ -12,7 +12,7 @@ import type { RedactionRule } from './types.ts';
 
 export interface TextRule {
   readonly rule: RedactionRule;
-  /** Lower case, without the characters that suspicion.ts passes over: - _ . [ ] and white space. */
+  /** See suspicion.ts for how literals are written. */
   readonly triggers: readonly string[];
   readonly apply: (text: string) => string;
 }
@@ -52,12 +52,12 @@ const KEY_RULES: readonly TextRule[] = [
   // RFC 7468, OpenSSH and PGP; a block that was cut off goes to the end of the text.
   whole(
     'private-key',
-    ['private'],
-    /-----BEGIN[^-]{0,40}PRIVATE[^-]{0,24}-----(?:(?!-----END)[\s\S])*(?:-----END[^-]{0,64}-----)?/gi,
+    ['privatekey'],
+    /-----BEGIN[ A-Z0-9]{0,32}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END)[\s\S])*(?:-----END[^-]{0,64}-----)?/gi,
   ),
   whole('private-key', ['privatelines'], /Private-Lines:[^\S\n]*\d+(?:\r?\n[A-Za-z0-9+/=]+)*/gi),
   // C2SP signed-note signer keys, age identities.
-  whole('private-key', ['private'], /PRIVATE\+KEY\+[^\s+]{1,256}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+/g),
+  whole('private-key', ['private+key'], /PRIVATE\+KEY\+[^\s+]{1,256}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+/g),
   whole('private-key', ['agesecretkey'], /AGE-SECRET-KEY-[A-Z0-9-]{20,}/gi),
 ];
 
@@ -66,7 +66,7 @@ function cardTrackRules(isAllowedCard: (digits: string) => boolean): readonly Te
   const track2 = /(;?)(?<!\d)(\d{13,19})[=D](\d{7,40})(\??)/g;
   return [
     // Digits in the PAN trigger both, so they need no literal.
-    whole('card-track', [], /%?[Bb](?:\d[ -]?){13,19}\^[^^\r\n]{2,40}\^[0-9^ ]{4,100}\??/g),
+    whole('card-track', [], /%?[Bb](?:\d[ -]?){13,19}\^[^^\r\n]{2,40}\^[0-9^ ]{3,100}[0-9^]\??/g),
     {
       rule: 'card-track',
       triggers: [],
@@ -79,7 +79,7 @@ function cardTrackRules(isAllowedCard: (digits: string) => boolean): readonly Te
   ];
 }
 
-const JWT = /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*){0,3}/g;
+const JWT = /(?<![A-Za-z0-9_-]\.?)eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*){0,3}/g;
 /** Names of authentication schemes whose credentials are one word (RFC 9110 §11.2, token68), and of those with parameters. */
 const WORD_SCHEMES = 'basic|bearer|negotiate|ntlm|token|api-?key|sharedkey(?:lite)?|aws|splunk|dpop';
 const LIST_SCHEMES = 'digest|aws4-hmac-sha256|hawk|hoba|mutual|oauth|vapid|signature';
@@ -108,7 +108,11 @@ const HEADER_RULES: readonly TextRule[] = [
     (value) => /[0-9]/.test(value) || value.length >= 32,
   ),
   afterLabel('authorization', ['basic'], /(\bbasic[^\S\r\n]{1,4})([A-Za-z0-9+/]{8,}={0,2})/gi, isBasicCredential),
-  afterLabel('cookie', ['cookie:'], /((?:set-)?cookie2?["']?[^\S\r\n]{0,4}:[^\S\r\n]{0,4}["']?)([^=;\s"'[]{1,128}=[^\r\n"']+)/gi),
+  afterLabel(
+    'cookie',
+    ['cookie:'],
+    /((?:set-)?cookie2?["']?[^\S\r\n]{0,4}:[^\S\r\n]{0,4}["']?)([^=;\s"'[]{1,128}=[^\r\n"']+)/gi,
+  ),
   afterLabel(
     'cookie',
     ['sessid', 'jsessionid', 'sessionid=', 'aspnet', 'connectsid', 'sessioncookie='],
@@ -161,16 +165,17 @@ const CLOUD_RULES: readonly TextRule[] = [
     KNOWN_TOKENS.map(([trigger]) => trigger),
     new RegExp(`(?<![A-Za-z0-9])(?:${KNOWN_TOKENS.map(([, pattern]) => pattern).join('|')})`, 'g'),
   ),
-  // An AWS secret key says nothing about itself; beside its access key id it is one. The id is an identifier and stays.
+  // An AWS secret key says nothing about itself; beside its access key id it is one. The id is an identifier
+  // and stays. suspicion.ts looks for ids with enough after them.
   afterLabel(
     'cloud-key',
-    ['akia', 'asia'],
+    [],
     /((?<![A-Z0-9])A[KS]IA[A-Z2-7]{12,124}[^A-Za-z0-9/+]{1,8}(?:[A-Za-z_ -]{1,40}[^A-Za-z0-9/+]{1,8})?)([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])/g,
     (value) => /[a-z]/.test(value) && /[A-Z]/.test(value),
   ),
   afterLabel(
     'cloud-key',
-    ['accountkey', 'sharedaccess', 'xamzsignature', 'xamzsecurity', 'xgoogsignature', 'sig='],
+    ['accountkey=', 'sharedaccess', 'xamzsignature=', 'xamzsecurity', 'xgoogsignature=', 'sig='],
     /((?:AccountKey|SharedAccessKey|SharedAccessSignature|X-Amz-Signature|X-Amz-Security-Token|X-Goog-Signature|[?&]sig)=)([^\s&;,"'<>[]{16,})/gi,
   ),
 ];
@@ -180,10 +185,23 @@ const VALUE = `(?:(?![&;,|]\\s?[\\w.-]{1,40}[=:])[^\\s"'\`<>]){1,8192}`;
 const ASSIGNS = `["'\`\\])\\\\]{0,3}\\s{0,4}(?:=>|:=|==?|:)\\s{0,4}["'\`\\\\]{0,2}`;
 const PASSWORD = `(?:passw(?:ord|d|ort)|passphrase|passcode|pwd)s?\\d{0,2}`;
 const PASSWORD_TRIGGERS = ['passw', 'passphrase', 'passcode', 'pwd'];
-const SECRET = `(?:secret(?:[_ .-]?(?:access[_ .-]?)?key)?|(?:api|access|private|auth|signing|encryption|master)[_ .-]?key|passkey)`;
-const SECRET_TRIGGERS = ['secret', 'apikey', 'accesskey', 'privatekey', 'authkey', 'signingkey', 'encryptionkey', 'masterkey', 'passkey'];
+/** `a:secret:b` is a step of a name, as in an ARN. */
+const NOT_A_STEP = `(?<!:(?=[\\w.-]{1,40}:\\S))`;
+const SECRET = `${NOT_A_STEP}(?:secret(?:[_ .-]?(?:access[_ .-]?)?key)?|(?:api|access|private|auth|signing|encryption|master)[_ .-]?key|passkey)`;
+const SECRET_TRIGGERS = [
+  'secret$',
+  'secretkey$',
+  'apikey$',
+  'accesskey$',
+  'privatekey',
+  'authkey$',
+  'signingkey$',
+  'encryptionkey$',
+  'masterkey$',
+  'passkey$',
+];
 /** Tokens that continue a list or make a request idempotent open nothing. */
-const TOKEN = `(?<!(?:next|page|paging|pagination|continuation|client|request|sync|cursor)[_ .-]?)token`;
+const TOKEN = `${NOT_A_STEP}(?<!(?:next|page|paging|pagination|continuation|client|request|sync|cursor)[_ .-]?)token`;
 
 const INLINE_RULES: readonly TextRule[] = [
   // A quoted value may hold spaces.
@@ -202,23 +220,24 @@ const INLINE_RULES: readonly TextRule[] = [
     /((?<![A-Za-z])(?:[A-Za-z]{0,16}_)?pass=["'`]?)([^\s"'`<>&;,]{1,1024})/gi,
     (value) => !/^\d{1,4}$/.test(value),
   ),
+  // Options of a command: two hyphens are suspicious by themselves.
   afterLabel(
     'password',
-    ['password', 'passwd', 'passphrase'],
+    [],
     /(--(?:[A-Za-z0-9]{1,20}-){0,3}(?:password|passwd|passphrase)\s{1,4}["'`]?)([^\s"'`-][^\s"'`]{0,1024})/gi,
   ),
-  afterLabel('token', ['token'], new RegExp(`(${TOKEN}${ASSIGNS})(${VALUE})`, 'gi'), isAssigned),
+  afterLabel('token', ['token$'], new RegExp(`(${TOKEN}${ASSIGNS})(${VALUE})`, 'gi'), isAssigned),
   afterLabel('secret', SECRET_TRIGGERS, new RegExp(`(${SECRET}${ASSIGNS})(${VALUE})`, 'gi'), isAssigned),
   afterLabel(
     'token',
-    ['token', 'secret', 'apikey'],
+    [],
     /(--(?:[A-Za-z0-9]{1,20}-){0,3}(?:token|secret|api-?key)\s{1,4}["'`]?)([^\s"'`-][^\s"'`]{5,1024})/gi,
     (value) => !isReference(value),
   ),
   // Elements of XML.
   afterLabel(
     'secret',
-    [...PASSWORD_TRIGGERS, 'secret', 'token', 'apikey', 'cvv', 'cvc'],
+    [...PASSWORD_TRIGGERS, 'secret$', 'token$', 'apikey$', 'cvv', 'cvc'],
     /(<(?:[\w.-]{1,20}:)?[\w.-]{0,40}(?:password|passwd|passphrase|secret|(?<!next)token|api-?key|cv[vc]2?)>)([^<>]{1,8192})(?=<\/)/gi,
     (value) => !isReference(value),
   ),
