@@ -124,6 +124,38 @@ const LOG_GAUGES: readonly (readonly [name: string, help: string, value: GaugeVa
   ],
 ];
 
+type WitnessHealth = LogHealth['witnesses'][number];
+
+/** A value of null is not reported: the log does not push to a witness without URL. */
+const WITNESS_GAUGES: readonly (readonly [name: string, help: string, value: (one: WitnessHealth) => number | null])[] =
+  [
+    [
+      'countersign_witness_cosigned_size',
+      'Largest size of this log that the witness has cosigned; 0 if none.',
+      ({ cosignedSize }) => cosignedSize ?? 0,
+    ],
+    [
+      'countersign_witness_cosigned_timestamp_seconds',
+      'When its newest cosignature arrived; 0 if none did.',
+      ({ cosignedAtMs }) => (cosignedAtMs ?? 0) / 1000,
+    ],
+    [
+      'countersign_witness_push_requests',
+      'Requests made to it since the start, to push heads.',
+      ({ push }) => push?.requests ?? null,
+    ],
+    [
+      'countersign_witness_push_failures',
+      'Heads that could not be pushed to it since the start.',
+      ({ push }) => push?.failures ?? null,
+    ],
+    [
+      'countersign_witness_push_latency_seconds',
+      'How long its last answer took.',
+      ({ push }) => (push?.latencyMs === null || push === null ? null : push.latencyMs / 1000),
+    ],
+  ];
+
 function registerLogGauges(registry: Registry, logs: ReadonlyMap<string, ServedLog>): void {
   for (const [name, help, value] of LOG_GAUGES) {
     new Gauge({
@@ -136,17 +168,20 @@ function registerLogGauges(registry: Registry, logs: ReadonlyMap<string, ServedL
       },
     });
   }
-  new Gauge({
-    name: 'countersign_witness_cosigned_size',
-    help: 'Largest size of this log that the witness has cosigned; 0 if none.',
-    labelNames: ['log', 'witness'],
-    registers: [registry],
-    collect() {
-      for (const [logName, served] of logs) {
-        for (const witness of served.log.health().witnesses) {
-          this.labels(logName, witness.name).set(witness.cosignedSize ?? 0);
+  for (const [name, help, value] of WITNESS_GAUGES) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['log', 'witness'],
+      registers: [registry],
+      collect() {
+        for (const [logName, served] of logs) {
+          for (const witness of served.log.health().witnesses) {
+            const number = value(witness);
+            if (number !== null) this.labels(logName, witness.name).set(number);
+          }
         }
-      }
-    },
-  });
+      },
+    });
+  }
 }

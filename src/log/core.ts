@@ -173,8 +173,9 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
     witnesses: () =>
       policy.witnesses.map(({ name }) => {
         const seen = cosigner.lastSeen(name);
-        const lastError = client.stats(name)?.lastError ?? null;
-        return { name, cosignedSize: seen?.size ?? null, cosignedAtMs: seen?.atMs ?? null, lastError };
+        const push = client.stats(name) ?? null;
+        const lastError = push?.lastError ?? null;
+        return { name, cosignedSize: seen?.size ?? null, cosignedAtMs: seen?.atMs ?? null, lastError, push };
       }),
   };
 

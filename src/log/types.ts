@@ -104,6 +104,8 @@ export interface LogHealth {
     readonly cosignedSize: number | null;
     readonly cosignedAtMs: number | null;
     readonly lastError: string | null;
+    /** What pushing heads to it came to; null for a witness without URL, which fetches them itself. */
+    readonly push: { readonly requests: number; readonly failures: number; readonly latencyMs: number | null } | null;
   }[];
 }
 
