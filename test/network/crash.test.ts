@@ -6,7 +6,8 @@ import { processIo } from '../../src/cli/io.ts';
 import { findRecordFiles, readRecordFile } from '../../src/cli/read-cloudtrail.ts';
 import { type AcceptedEvent, type Submission, submitEvents } from '../../src/cli/submit-events.ts';
 import { CLOUDTRAIL_RECORDS, cloudTrailDir, cloudTrailMissing, haveCloudTrail } from '../support/cloudtrail.ts';
-import { removeNetworks, startTestNetwork, type TestNetwork, until } from '../support/network.ts';
+import { removeNetworks, startTestNetwork, type TestNetwork } from '../support/network.ts';
+import { until } from '../support/test-log.ts';
 
 describe.skipIf(!haveCloudTrail)(`a log that is killed during an import${cloudTrailMissing}`, () => {
   let network: TestNetwork;
@@ -33,7 +34,7 @@ describe.skipIf(!haveCloudTrail)(`a log that is killed during an import${cloudTr
       onWait: () => undefined,
     });
     for (const killAt of [400, 1_600]) {
-      await until(() => acknowledged.length >= killAt, `${killAt} events are acknowledged`);
+      await until(() => acknowledged.length >= killAt, `${killAt} acknowledgements`, 60_000);
       await network.kill('log', 'SIGKILL');
       expect(acknowledged.length).toBeLessThan(CLOUDTRAIL_RECORDS);
       await network.start('log');

@@ -30,9 +30,9 @@ describe('a network that one command started', () => {
     expect(Object.keys(file.commands).sort()).toEqual(['log', 'w1', 'w2', 'w3']);
     expect(file.log_vkeys).toHaveLength(2);
     for (const name of ['w1', 'w2', 'w3']) expect(file.witness_vkeys[name]).toHaveLength(2);
-    const description = await (await fetch(`${file.log_url}/log.json`)).json();
+    const description = (await (await fetch(`${file.log_url}/log.json`)).json()) as Record<string, unknown>;
     expect(description).toMatchObject({ origin: file.origin, vkeys: file.log_vkeys });
-    expect(await readFile(file.policy, 'utf8')).toBe(description.policy);
+    expect(await readFile(file.policy, 'utf8')).toBe(description['policy']);
   });
 
   it('keeps keys and tokens to their owner', async () => {

@@ -1,6 +1,10 @@
 /** Without a quorum nothing is published, nothing is lost, and everybody is told; with one it goes on by itself. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { removeNetworks, startTestNetwork, type TestNetwork, until } from '../support/network.ts';
+import { removeNetworks, startTestNetwork, type TestNetwork } from '../support/network.ts';
+import { until } from '../support/test-log.ts';
+
+/** A log is unhealthy after ten seconds without a new checkpoint; a witness's way back can take as long. */
+const HEALTH_MS = 40_000;
 
 function event(id: string): string {
   return JSON.stringify({
@@ -30,7 +34,7 @@ describe('a log whose witnesses go away', () => {
     await network.kill('w3', 'SIGKILL');
     expect((await network.run(['submit', '-', '--wait'], event('one-missing'))).code).toBe(0);
     expect(await publishedSize()).toBe(2);
-    await until(() => network.said().includes('w3 (process'), 'up says that w3 has ended');
+    await until(() => network.said().includes('w3 (process'), 'the words of up about w3');
     expect(network.said()).toMatch(/w3 .* ended: signal SIGKILL\. The others go on\. Start it again: .*--only w3/);
     expect((await network.read()).pids).not.toHaveProperty('w3');
   });
@@ -41,11 +45,15 @@ describe('a log whose witnesses go away', () => {
     expect(code).toBe(0);
     expect(json()).toMatchObject({ accepted: 1, events: [{ index: 2 }] });
     let report: Record<string, unknown> = {};
-    await until(async () => {
-      const { code: healthCode, json: health } = await network.run(['health', '--json']);
-      report = health();
-      return healthCode === 1;
-    }, 'health reports the missing quorum');
+    await until(
+      async () => {
+        const { code: healthCode, json: health } = await network.run(['health', '--json']);
+        report = health();
+        return healthCode === 1;
+      },
+      'a health report about the missing quorum',
+      HEALTH_MS,
+    );
     const problems = JSON.stringify(report);
     expect(problems).toMatch(/quorum/);
     expect(problems).toMatch(/w2/);
@@ -58,7 +66,7 @@ describe('a log whose witnesses go away', () => {
 
   it('publishes again as soon as one of them is back', async () => {
     await network.start('w2');
-    await until(async () => (await publishedSize()) === 3, 'the public checkpoint moves', 40_000);
-    await until(async () => (await network.run(['health'])).code === 0, 'health is well again');
+    await until(async () => (await publishedSize()) === 3, 'the public checkpoint to move', HEALTH_MS);
+    await until(async () => (await network.run(['health'])).code === 0, 'good health');
   }, 60_000);
 });

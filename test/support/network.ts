@@ -12,6 +12,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type NetworkFile, readNetwork } from '../../src/cli/network-file.ts';
 import { runProgram } from '../../src/cli/program.ts';
+import { fakeIo } from './fake-io.ts';
+import { until } from './test-log.ts';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '../..');
 const TSX = fileURLToPath(import.meta.resolve('tsx'));
@@ -28,23 +30,13 @@ export interface CliResult {
 
 /** Runs a client verb in this process, as `countersign ARGS` would. */
 export async function cli(args: readonly string[], stdin = ''): Promise<CliResult> {
-  let out = '';
-  let err = '';
-  const code = await runProgram(args, (exitWith) => ({
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    interactive: false,
-    env: {},
-    nowMs: Date.now,
-    readStdin: async () => new TextEncoder().encode(stdin),
-    fetch: globalThis.fetch,
-    exitWith,
-  }));
-  return { code, out, err, json: () => JSON.parse(out) as Record<string, unknown> };
+  const world = { readStdin: async () => new TextEncoder().encode(stdin), fetch: globalThis.fetch };
+  let said = fakeIo();
+  const code = await runProgram(args, (exitWith) => {
+    said = fakeIo({ ...world, exitWith });
+    return said.io;
+  });
+  return { code, out: said.out(), err: said.err(), json: () => JSON.parse(said.out()) as Record<string, unknown> };
 }
 
 export interface TestNetwork {
@@ -108,7 +100,7 @@ export async function startTestNetwork(options: { readonly data?: string } = {})
       const pid = byItself?.pid ?? (await read()).pids[name];
       if (pid === undefined) throw new Error(`${name} does not run`);
       process.kill(pid, signal);
-      await until(() => !isAlive(pid), `${name} ends`);
+      await until(() => !isAlive(pid), `the end of ${name}`);
     },
     start: async (name) => {
       const [, ...args] = (await read()).commands[name] ?? [];
@@ -118,15 +110,6 @@ export async function startTestNetwork(options: { readonly data?: string } = {})
     },
     stop,
   };
-}
-
-/** Waits for a condition, looking again and again. Throws when it does not come true. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 20_000): Promise<void> {
-  const deadlineMs = Date.now() + timeoutMs;
-  while (!(await holds())) {
-    if (Date.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 /** A process that this test started, and that it ends. */

@@ -88,11 +88,15 @@ export async function publishAll(log: Log, keys: TestKeys): Promise<void> {
 
 const MAX_WAIT_MS = 10_000;
 
-/** Waits for a condition, looking every few milliseconds; fails after ten seconds. */
-export async function until(condition: () => boolean | Promise<boolean>, what = 'the condition'): Promise<void> {
-  const deadline = Date.now() + MAX_WAIT_MS;
+/** Waits for a condition, looking every few milliseconds; fails after ten seconds unless told otherwise. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what = 'the condition',
+  maxWaitMs = MAX_WAIT_MS,
+): Promise<void> {
+  const deadline = Date.now() + maxWaitMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited ${MAX_WAIT_MS} ms in vain for ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited ${maxWaitMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

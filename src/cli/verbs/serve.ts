@@ -5,7 +5,7 @@ import { parsePort } from '../arguments.ts';
 import { DEFAULT_DATA_DIRECTORY } from '../data-dir.ts';
 import type { Io } from '../io.ts';
 import { LOOPBACK } from '../ports.ts';
-import { type Serving, serve } from '../serve.ts';
+import type { Serving } from '../serve.ts';
 import { shutdownAsked } from '../shutdown.ts';
 
 interface ServeVerbOptions {
@@ -31,6 +31,8 @@ export function serveVerb(io: Io): Command {
 async function runServer(io: Io, options: ServeVerbOptions): Promise<void> {
   const shutdown = shutdownAsked({ untilStdinCloses: false });
   const logger = pino({ base: { process: 'log' } }, destination({ dest: STDERR, sync: true }));
+  // Loaded here alone: no other verb waits for the server's code.
+  const { serve } = await import('../serve.ts');
   const serving = await serve({
     data: options.data,
     port: options.port,
