@@ -166,7 +166,7 @@ export function plainName(name: string): string {
   return name
     .slice(-MAX_NAME_TAIL)
     .toLowerCase()
-    .replace(/[\s_.\-[\]]|[^\x00-\x7f]/g, '')
+    .replace(/[\s_.\-[\]]|\P{ASCII}/gu, '')
     .replace(/[^a-z0-9]+$/, '');
 }
 
