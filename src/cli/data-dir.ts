@@ -22,6 +22,8 @@ export interface LogPaths {
   readonly secret: string;
   readonly policy: string;
   readonly tokens: string;
+  /** Hashes of test card numbers that redaction lets through; need not exist. */
+  readonly allowedCards: string;
 }
 
 export interface DataPaths {
@@ -62,5 +64,6 @@ export function logPathsIn(directory: string): LogPaths {
     secret: path.join(directory, 'keys', 'secret.key'),
     policy: path.join(directory, 'policy.txt'),
     tokens: path.join(directory, 'tokens.json'),
+    allowedCards: path.join(directory, 'allowed-cards.txt'),
   };
 }

@@ -4,11 +4,8 @@
  *
  * A crash anywhere here is a restart: what was acknowledged is in the databases, and opening a log checks it.
  */
-import { hkdfSync, randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { redactNothing } from '../events/prepare.ts';
-import type { MacKeys, PrepareContext } from '../events/types.ts';
 import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
 import type { ServedLog } from '../http/route.ts';
 import { type RunningServer, serveApp } from '../http/server.ts';
@@ -16,7 +13,6 @@ import { openLog } from '../log/log.ts';
 import type { LogLogger } from '../log/options.ts';
 import { LogError } from '../log/types.ts';
 import { StoreError } from '../store/contract.ts';
-import { nativeHasher } from '../store/native-hasher.ts';
 import { openTokenStore } from '../trail/access.ts';
 import { openTrail } from '../trail/trail.ts';
 import { dataPaths, logPathsIn } from './data-dir.ts';
@@ -24,6 +20,7 @@ import { CliError, messageOf, systemCode } from './errors.ts';
 import { readInput } from './files.ts';
 import { loadLog } from './init.ts';
 import { LOOPBACK } from './ports.ts';
+import { openPrepareSource } from './prepare-source.ts';
 
 export interface ServeOptions {
   readonly data: string;
@@ -41,9 +38,6 @@ export interface Serving {
   readonly close: () => Promise<void>;
 }
 
-/** Personal wherever they occur: each is a field of its own, so that it can be withheld or erased alone. */
-const PERSONAL_PATHS: readonly string[] = ['actor.session', 'context.ip'];
-const MAC_KEY_BYTES = 32;
 /** Temporary directories of `init` begin with a log's name and go on with a dot. */
 const LOG_DIRECTORY = /^[a-z0-9][a-z0-9-]*$/;
 
@@ -104,38 +98,14 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
   const { config, signers, secret } = await loadLog(paths);
   const policyText = await readInput(paths.policy, 'the policy of the log');
   const tokens = await openTokenStore(paths.tokens);
-  const macKeys: MacKeys = { raw: macKey(secret, 'raw-input'), content: macKey(secret, 'content') };
+  const contextFor = await openPrepareSource(secret, paths.allowedCards);
   try {
     const log = await openLog({ name: config.name, origin: config.origin, directory, signers, policyText, logger });
-    const contextFor = (producerId: string): PrepareContext => prepareContext(producerId, macKeys);
     const trail = await openTrail({ log, prepareContext: contextFor });
     return { log, tokens, prepareContext: contextFor, trail };
   } catch (error) {
     throw openFailure(directory, error);
   }
-}
-
-/**
- * What `prepare` gets for one submission. There is no catalogue, no redaction and no measured clock yet, and the field
- * `log` of each event says so by null.
- */
-function prepareContext(producerId: string, macKeys: MacKeys): PrepareContext {
-  return {
-    producerId,
-    macKeys,
-    hasher: nativeHasher,
-    randomBytes: (byteCount) => new Uint8Array(randomBytes(byteCount)),
-    separatePaths: PERSONAL_PATHS,
-    redact: redactNothing,
-    catalogueVersion: null,
-    redactionVersion: null,
-    clockOffsetUs: null,
-  };
-}
-
-/** Each use of the log's secret has a key of its own (RFC 5869). */
-function macKey(secret: Uint8Array, use: string): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(), `countersign/${use}/v1`, MAC_KEY_BYTES));
 }
 
 function openFailure(directory: string, error: unknown): unknown {

@@ -1,7 +1,7 @@
 /**
  * The conductor of the write side: untrusted bytes in, a prepared event out, or an EventProblem and nothing happened.
  *
- *   parse (strict-json) ─▶ validate ─▶ redact ─▶ split into fields ─▶ commit ─▶ Prepared, which src/log sequences
+ *   parse (strict-json) ─▶ (identity) ─▶ validate ─▶ redact ─▶ split into fields ─▶ commit ─▶ Prepared, which src/log sequences
  *
  * Nothing here waits or touches the disk; clock, randomness and keys arrive in the context.
  */
@@ -13,6 +13,7 @@ import { SALT_BYTES } from '../../proofs/commitment.ts';
 import { splitFields } from '../../proofs/fields.ts';
 import { eventOfCloudEvent } from './cloudevent.ts';
 import { commit, logValueText } from './commit.ts';
+import type { IdentityResolver, Unresolved } from './identity.ts';
 import { MAX_EVENT_BYTES } from './limits.ts';
 import { checkSalts, needsRedaction, type SignedParts, signedPaths } from './signed-parts.ts';
 import { parseEventJson } from './strict-json.ts';
@@ -29,6 +30,8 @@ export interface PrepareOptions {
   readonly reservedActions?: boolean;
   /** The event was signed by its producer, who committed to it with salts of their own. */
   readonly signed?: SignedParts;
+  /** The event as it was sent, where names in it were replaced by ids since: idempotency goes by what was sent. */
+  readonly sent?: JsonValue;
 }
 
 /** The redaction stage of a log that has no redaction rules. */
@@ -42,8 +45,26 @@ export function prepareEvent(bytes: Uint8Array, context: PrepareContext): Prepar
 /** One CloudEvent in structured JSON mode whose `data` is the event. Throws EventProblem. */
 export function prepareCloudEvent(bytes: Uint8Array, context: PrepareContext): Prepared {
   const event = eventOfCloudEvent(parseEventJson(bytes));
+  return withinData(() => prepareValue(event, bytes, context));
+}
+
+/** The same for a log that resolves names (identity.ts): what could not be resolved is told beside the event. */
+export async function prepareNamed(
+  bytes: Uint8Array,
+  form: 'event' | 'cloudevent',
+  identity: IdentityResolver,
+  context: PrepareContext,
+): Promise<{ readonly prepared: Prepared; readonly unresolved: readonly Unresolved[] }> {
+  const parsed = parseEventJson(bytes);
+  const sent = form === 'event' ? parsed : eventOfCloudEvent(parsed);
+  const { value, unresolved } = await identity.resolve(sent);
+  const prepare = (): Prepared => prepareValue(value, bytes, context, value === sent ? {} : { sent });
+  return { prepared: form === 'event' ? prepare() : withinData(prepare), unresolved };
+}
+
+function withinData(prepare: () => Prepared): Prepared {
   try {
-    return prepareValue(event, bytes, context);
+    return prepare();
   } catch (error) {
     throw error instanceof EventProblem ? error.within('/data') : error;
   }
@@ -67,7 +88,7 @@ export function prepareValue(
     const detail = `the event has ${byteCount} bytes in its RFC 8785 form, ${MAX_EVENT_BYTES} are allowed`;
     throw new EventProblem({ code: 'too-large', pointer: '', detail });
   }
-  const redacted = context.redact(event);
+  const redacted = context.redact(event, text);
   const kept = redacted === event ? event : validate(redacted, options);
   if (kept.event_id !== event.event_id) throw new Error('redaction changed the event_id');
   const { signed } = options;
@@ -98,7 +119,7 @@ export function prepareValue(
     salts,
     fields,
     logValueText: log,
-    contentMac: contentMac(text, context.macKeys.content),
+    contentMac: contentMac(options.sent === undefined ? text : canonicalJson(options.sent), context.macKeys.content),
     terms: termsOf(kept, { producerId: context.producerId, eventClass, occurredAtUs }),
     occurredAtUs,
     byteCount,

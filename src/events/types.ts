@@ -44,7 +44,7 @@ export interface Prepared {
 }
 
 /** Takes secrets out of an event before anything is committed to. It must not change `event_id`. */
-export type RedactStage = (event: JsonObject) => JsonObject;
+export type RedactStage = (event: JsonObject, text: string) => JsonObject;
 
 /** Two keys of the log: one for the raw-input hash that an entry commits to, one for idempotency. */
 export interface MacKeys {
