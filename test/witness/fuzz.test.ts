@@ -105,7 +105,7 @@ it(
       }),
       options,
     );
-    expect([...statuses]).toEqual(expect.arrayContaining([400, 403, 404]));
+    expect([...statuses]).toEqual(expect.arrayContaining([400, 403]));
     expect((await witness.health()).healthy).toBe(true);
     await witness.close();
   },
