@@ -1,9 +1,10 @@
 /**
  * The conductor of the write side: untrusted bytes in, a prepared event out, or an EventProblem and nothing happened.
  *
- *   parse (strict-json) ─▶ (identity) ─▶ validate ─▶ redact ─▶ split into fields ─▶ commit ─▶ Prepared, which src/log sequences
+ *   parse (strict-json) ─▶ identity ─▶ validate ─▶ redact ─▶ split into fields ─▶ commit ─▶ Prepared, for src/log
  *
- * Nothing here waits or touches the disk; clock, randomness and keys arrive in the context.
+ * Nothing here waits or touches the disk, but for names that wait for their ids; clock, randomness and keys arrive in the
+ * context.
  */
 import { Buffer } from 'node:buffer';
 import { createHmac } from 'node:crypto';

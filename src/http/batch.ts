@@ -12,6 +12,7 @@
 import { EventProblem, type PrepareContext, type Prepared } from '../events/types.ts';
 import type { Log, SubmitResult } from '../log/types.ts';
 import { problemDocument, problemOf } from './problems.ts';
+import { type Conflict, type RefusedInput, reportConflicts, reportRefused } from './refusals.ts';
 import { respond, SECURITY_HEADERS } from './respond.ts';
 import type { TokenExchange } from './route.ts';
 import {
@@ -47,7 +48,10 @@ export async function takeBatch(exchange: TokenExchange): Promise<Response> {
   const body = await services.bodies.read(c, services.limits.maxBatchBytes);
   const lines = splitLines(body, services.limits.maxBatchLines);
   if (lines.length === 0) throw new EventProblem({ code: 'empty-body', pointer: '', detail: 'the batch has no lines' });
-  const outcomes = await submitLines(exchange, lines);
+  const troubles: Troubles = { refused: [], conflicts: [] };
+  const outcomes = await submitLines(exchange, lines, troubles);
+  await reportRefused(exchange, troubles.refused);
+  await reportConflicts(exchange, troubles.conflicts);
   const waitSeconds = services.waits.granted(c.req.header('prefer'));
   const applied = waitSeconds !== undefined && (await waitForAll(exchange, outcomes, waitSeconds));
   const withReceipts = applied && lines.length <= services.limits.maxBatchReceipts;
@@ -81,14 +85,25 @@ function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x09);
 }
 
-async function submitLines(exchange: TokenExchange, lines: readonly Line[]): Promise<readonly Outcome[]> {
+/** What becomes an entry of its own when the batch is through. */
+interface Troubles {
+  readonly refused: RefusedInput[];
+  readonly conflicts: Conflict[];
+}
+
+async function submitLines(
+  exchange: TokenExchange,
+  lines: readonly Line[],
+  troubles: Troubles,
+): Promise<readonly Outcome[]> {
   const context = contextOf(exchange);
   const outcomes: Outcome[] = [];
   let writing: Promise<Written> | undefined;
   // One turn more than there are slices: it collects what the last one became.
   for (let start = 0; start < lines.length + SLICE_LINES; start += SLICE_LINES) {
-    const slice = lines.slice(start, start + SLICE_LINES).map((line) => prepareLine(exchange, line, context));
-    const written = await writing;
+    const preparing = lines.slice(start, start + SLICE_LINES).map((line) => prepareLine(exchange, line, context));
+    const [slice, written] = await Promise.all([Promise.all(preparing), writing]);
+    for (const item of slice) if ('problem' in item) troubles.refused.push(item);
     if (written?.refusedBy !== undefined) {
       if (outcomes.length === 0) throw written.refusedBy;
       const rest = lines.slice(start).map(({ line }) => refusedLine(line, written.refusedBy));
@@ -96,21 +111,35 @@ async function submitLines(exchange: TokenExchange, lines: readonly Line[]): Pro
     }
     outcomes.push(...(written?.outcomes ?? []));
     if (slice.length === 0) break;
-    writing = submitSlice(exchange, slice);
+    writing = submitSlice(exchange, slice, troubles.conflicts);
     await othersTurn();
   }
   return outcomes;
 }
 
-type PreparedLine = { readonly line: number } & ({ readonly prepared: Prepared } | { readonly problem: unknown });
+type PreparedLine = Line & ({ readonly prepared: Prepared } | { readonly problem: EventProblem });
 
-function prepareLine(exchange: TokenExchange, { line, bytes }: Line, context: PrepareContext): PreparedLine {
+/** At once, unless the log resolves names. Never rejects for what is wrong with the line. */
+function prepareLine(
+  exchange: TokenExchange,
+  line: Line,
+  context: PrepareContext,
+): PreparedLine | Promise<PreparedLine> {
   try {
-    return { line, prepared: prepareBody(exchange, bytes, 'event', context) };
-  } catch (problem) {
-    if (problem instanceof EventProblem) return { line, problem };
-    throw problem;
+    const prepared = prepareBody(exchange, line.bytes, 'event', context);
+    if (!(prepared instanceof Promise)) return { ...line, prepared };
+    return prepared.then(
+      (named) => ({ ...line, prepared: named }),
+      (error: unknown) => lineProblem(line, error),
+    );
+  } catch (error) {
+    return lineProblem(line, error);
   }
+}
+
+function lineProblem(line: Line, error: unknown): PreparedLine {
+  if (error instanceof EventProblem) return { ...line, problem: error };
+  throw error;
 }
 
 interface Written {
@@ -120,10 +149,17 @@ interface Written {
 }
 
 /** Never rejects: nobody waits for it while the next slice is being prepared. */
-async function submitSlice(exchange: TokenExchange, slice: readonly PreparedLine[]): Promise<Written> {
+async function submitSlice(
+  exchange: TokenExchange,
+  slice: readonly PreparedLine[],
+  conflicts: Conflict[],
+): Promise<Written> {
   const good = slice.flatMap((item) => ('prepared' in item ? [item.prepared] : []));
   try {
     const results = good.length === 0 ? [] : await submitGroup(exchange, good);
+    for (const [i, result] of results.entries()) {
+      if (result.status === 'conflict') conflicts.push({ eventId: good[i]?.eventId ?? '', index: result.index });
+    }
     const left = results.values();
     return {
       outcomes: slice.map((item) =>

@@ -1,18 +1,25 @@
 /**
  * One event: opened, or its receipt. By its id, which several producers may have used (409 until `?producer=` says which),
  * or by its index below `events/by-index/`. No id can be mistaken for an index there: an id is one path segment.
+ *
+ * Beyond the scope of the token an index is 403, because everybody knows that it exists; an id is 404, because nobody
+ * beyond the scope shall learn whether it does. Both are entries.
  */
 import { Type } from '@sinclair/typebox';
 import { base64Encode } from '../../proofs/bytes.ts';
+import type { JsonObject } from '../../proofs/canonical-json.ts';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
 import { formatOpenedEvent } from '../../proofs/opened-event.ts';
 import { parseTlogProof } from '../../proofs/tlog-proof.ts';
+import { MAX_EVENT_ID_CHARACTERS } from '../events/limits.ts';
 import { LogError, type StoredEvent } from '../log/types.ts';
 import { openedEventOf } from '../trail/open.ts';
+import { isInScope, OutOfScope } from '../trail/scope.ts';
 import { HttpProblem } from './problems.ts';
 import { decimal, readQuery } from './query.ts';
+import { type Read, recordRead } from './reads.ts';
 import { JSON_CONTENT_TYPE, privateJson, respond, SECURITY_HEADERS, TEXT_CONTENT_TYPE } from './respond.ts';
-import type { Parameter, TokenExchange, TokenRoute } from './route.ts';
+import { type Parameter, recordRefusal, type TokenExchange, type TokenRoute } from './route.ts';
 import { EventProof, OpenedEventJson } from './schemas.ts';
 
 const ID: Parameter = {
@@ -62,7 +69,7 @@ export const eventRoutes: readonly TokenRoute[] = [
     path: '/:log/events/by-index/:index{[0-9]+}',
     access: 'auditor',
     description: { summary: 'One opened event, by index', parameters: [INDEX], answers: OPENED_ANSWERS },
-    handle: async (exchange) => openedAnswer(await eventByIndex(exchange)),
+    handle: async (exchange) => openedAnswer(exchange, await eventByIndex(exchange)),
   },
   {
     method: 'GET',
@@ -76,7 +83,7 @@ export const eventRoutes: readonly TokenRoute[] = [
     path: '/:log/events/:id',
     access: 'auditor',
     description: { summary: 'One opened event, by event_id', parameters: [ID, PRODUCER], answers: OPENED_ANSWERS },
-    handle: async (exchange) => openedAnswer(await eventById(exchange)),
+    handle: async (exchange) => openedAnswer(exchange, await eventById(exchange)),
   },
   {
     method: 'GET',
@@ -91,45 +98,74 @@ export const eventRoutes: readonly TokenRoute[] = [
   },
 ];
 
-async function eventByIndex({ c, served: { log } }: TokenExchange): Promise<StoredEvent> {
+async function eventByIndex(exchange: TokenExchange): Promise<StoredEvent> {
+  const { c, served, token } = exchange;
   readQuery(c, []);
   const index = decimal(c.req.param('index') ?? '', 'index');
-  const stored = await log.eventAt(index);
-  if (stored === undefined) throw new HttpProblem('unknown-event', `The log has no event ${index}.`);
-  return stored;
+  const stored = await served.log.eventAt(index);
+  if (stored === undefined) {
+    await recordRead(exchange, nothingThere({ index }));
+    throw new HttpProblem('unknown-event', `The log has no event ${index}.`);
+  }
+  if (await isInScope(served.log, token.scope, stored)) return stored;
+  throw new OutOfScope('index', 'the scope of this token does not cover this event');
 }
 
-async function eventById({ c, served: { log } }: TokenExchange): Promise<StoredEvent> {
+async function eventById(exchange: TokenExchange): Promise<StoredEvent> {
+  const { c, served } = exchange;
   const producer = readQuery(c, ['producer']).get('producer');
-  const indices = await log.findEvent(c.req.param('id') ?? '', producer);
-  const [index, ...others] = indices;
-  if (index === undefined) throw new HttpProblem('unknown-event', 'The log has no event of this id.');
+  const id = c.req.param('id') ?? '';
+  const found = await served.log.eventsAt(await served.log.findEvent(id, producer));
+  const visible = await visibleOf(exchange, found);
+  const [stored, ...others] = visible;
+  if (stored === undefined) {
+    if (found.length > 0) await recordRefusal(c, served, exchange.token, 'out-of-scope');
+    else await recordRead(exchange, nothingThere({ event_id: id.slice(0, MAX_EVENT_ID_CHARACTERS) }));
+    throw new HttpProblem('unknown-event', 'The log has no event of this id.');
+  }
   if (others.length > 0) {
     throw new LogError('ambiguous-event-id', 'Say which with ?producer=, or take one by its index.', {
-      indices: indices.join(', '),
+      indices: visible.map(({ index }) => index).join(', '),
     });
   }
-  const stored = await log.eventAt(index);
-  if (stored === undefined) throw new Error(`event ${index} is in the index of ids and not in the log`);
   return stored;
 }
 
-function openedAnswer(stored: StoredEvent): Response {
-  return respond(200, `${formatOpenedEvent(openedEventOf(stored))}\n`, {
+async function visibleOf({ served, token }: TokenExchange, found: readonly StoredEvent[]): Promise<StoredEvent[]> {
+  const visible: StoredEvent[] = [];
+  for (const stored of found) if (await isInScope(served.log, token.scope, stored)) visible.push(stored);
+  return visible;
+}
+
+function nothingThere(asked: JsonObject): Read {
+  return { action: 'countersign.read.event', results: 0, failure: 'unknown-event', context: asked };
+}
+
+async function openedAnswer(exchange: TokenExchange, stored: StoredEvent): Promise<Response> {
+  const text = `${formatOpenedEvent(openedEventOf(stored))}\n`;
+  return respond(200, text, {
     ...SECURITY_HEADERS,
     'content-type': JSON_CONTENT_TYPE,
     'cache-control': 'no-store',
+    ...(await recordOne(exchange, stored, 'event')),
   });
 }
 
-async function proofAnswer({ c, served: { log }, services }: TokenExchange, stored: StoredEvent): Promise<Response> {
+async function proofAnswer(exchange: TokenExchange, stored: StoredEvent): Promise<Response> {
+  const { c, served, services } = exchange;
+  const { log } = served;
   const form = chosenForm(c.req.header('accept'));
   const waitSeconds = services.waits.granted(c.req.header('prefer'));
   const waited =
     waitSeconds === undefined ? undefined : await services.waits.forPublished(log, stored.index, waitSeconds);
   const receipt = await log.receipt(stored.index);
+  // Nothing is given away yet: whoever waits for the receipt asks again, and only the answer is a read.
   if (receipt === undefined) throw notYetPublished(stored.index, log.publishedSize());
-  const headers = { vary: 'accept', ...(waited?.applied ? { 'preference-applied': `wait=${waitSeconds}` } : {}) };
+  const headers = {
+    vary: 'accept',
+    ...(waited?.applied ? { 'preference-applied': `wait=${waitSeconds}` } : {}),
+    ...(await recordOne(exchange, stored, 'receipt')),
+  };
   if (form === 'json') return privateJson(200, proofJson(stored, receipt), headers);
   return respond(200, receipt, {
     ...SECURITY_HEADERS,
@@ -138,6 +174,14 @@ async function proofAnswer({ c, served: { log }, services }: TokenExchange, stor
     'content-disposition': `attachment; filename="${stored.index}.tlog-proof"`,
     ...headers,
   });
+}
+
+function recordOne(
+  exchange: TokenExchange,
+  { index }: StoredEvent,
+  what: 'event' | 'receipt',
+): Promise<Readonly<Record<string, string>>> {
+  return recordRead(exchange, { action: 'countersign.read.event', index, results: 1, context: { what } });
 }
 
 /** The file unless JSON is asked for by name: what a browser or curl sends means the file. */

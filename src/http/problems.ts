@@ -10,7 +10,7 @@
 import { EventProblem, type EventProblemCode } from '../events/types.ts';
 import { LogError, type LogErrorCode } from '../log/types.ts';
 import { AccessError, type AccessErrorCode } from '../trail/access-error.ts';
-import { QueryError } from '../trail/query.ts';
+import { QUERY_PARAMETER, QueryError } from '../trail/query.ts';
 import { OutOfScope } from '../trail/scope.ts';
 import { SearchError, type SearchErrorCode } from '../trail/search.ts';
 import { PUBLIC_HEADERS } from './respond.ts';
@@ -195,7 +195,8 @@ export function problemOf(error: unknown): Problem {
   }
   if (error instanceof QueryError) {
     const { code, parameter, message } = error;
-    return problem('invalid-query', message, { errors: [{ code, parameter, detail: message }] });
+    const type = parameter === QUERY_PARAMETER ? 'invalid-query' : 'invalid-parameter';
+    return problem(type, message, { errors: [{ code, parameter, detail: message }] });
   }
   if (error instanceof SearchError) {
     return problem(error.code, error.message, { errors: [{ parameter: error.parameter, detail: error.message }] });

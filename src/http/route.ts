@@ -3,15 +3,18 @@
  * the application (app.ts) and its description (openapi.ts), so that the two cannot disagree.
  *
  * `register` puts the same frame around every handler, in one function instead of a chain of middleware: find the log,
- * check the token, run, turn an error into a problem, count. The hot path pays for nothing else.
+ * check the token, run, record what was refused to whom, turn an error into a problem, count. The hot path pays for
+ * nothing else.
  */
 import type { HttpBindings } from '@hono/node-server';
 import type { TSchema } from '@sinclair/typebox';
 import type { Context, Hono } from 'hono';
+import type { IdentityResolver } from '../events/identity.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { Log } from '../log/types.ts';
-import { type Role, roleAllows, type TokenRecord, type TokenStore } from '../trail/access.ts';
-import type { Trail } from '../trail/trail.ts';
+import { type Principal, type Role, roleAllows, type TokenStore } from '../trail/access.ts';
+import { OutOfScope } from '../trail/scope.ts';
+import { type Trail, tokenActor } from '../trail/trail.ts';
 import type { BodyReader } from './body.ts';
 import type { CheckpointJudge } from './health.ts';
 import type { HttpLimits } from './limits.ts';
@@ -27,6 +30,8 @@ export interface ServedLog {
   readonly prepareContext: (producerId: string) => PrepareContext;
   /** What the log records about itself, and what follows from it. */
   readonly trail: Trail;
+  /** Finds the ids of actors that are sent by name; undefined where only ids are taken. */
+  readonly identity?: IdentityResolver;
 }
 
 export interface HttpLogger {
@@ -62,7 +67,8 @@ export interface LogExchange extends SiteExchange {
 }
 
 export interface TokenExchange extends LogExchange {
-  readonly token: TokenRecord;
+  /** Who asks. */
+  readonly token: Principal;
 }
 
 type Handler<E> = (exchange: E) => Response | Promise<Response>;
@@ -145,7 +151,14 @@ async function answer(c: AppContext, route: Route, services: Services): Promise<
     if (route.access === 'site') return await route.handle({ c, services });
     const served = servedLog(c, services);
     if (route.access === 'public') return await route.handle({ c, services, served });
-    return await route.handle({ c, services, served, token: authorise(c, served, route.access) });
+    const token = await authenticate(c, served);
+    try {
+      checkRole(token, route.access);
+      return await route.handle({ c, services, served, token });
+    } catch (error) {
+      if (isRefusal(error)) await recordRefusal(c, served, token, problemOf(error).code);
+      throw error;
+    }
   } catch (error) {
     return refuse(error, c, services);
   }
@@ -160,24 +173,64 @@ function servedLog(c: AppContext, services: Services): ServedLog {
 
 const BEARER = /^Bearer +([!-~]+) *$/i;
 
-/** RFC 6750: the token of the request, if it is live and its role allows this. Tokens of another log are unknown here. */
-function authorise(c: AppContext, served: ServedLog, needed: Role): TokenRecord {
+/** RFC 6750: who the token of the request belongs to. Tokens of another log are unknown here. */
+async function authenticate(c: AppContext, served: ServedLog): Promise<Principal> {
   const header = c.req.header('authorization');
   if (header === undefined)
     throw unauthorised('missing-token', served, 'Send the header "Authorization: Bearer <token>".');
   const text = BEARER.exec(header)?.[1];
-  const token = text === undefined ? undefined : served.tokens.find(text);
-  if (token === undefined) {
-    throw unauthorised('invalid-token', served, 'The token is malformed, unknown to this log, or revoked.');
+  const known = text === undefined ? undefined : served.tokens.identify(text);
+  if (known?.state === 'live') return known.record;
+  if (known !== undefined) {
+    const code = known.state === 'expired' ? 'expired-token' : 'invalid-token';
+    await recordRefusal(c, served, known.record, code);
+    if (known.state === 'expired') throw unauthorised(code, served, `The token expired at ${known.record.expiresAt}.`);
   }
-  if (!roleAllows(token.role, needed)) {
-    throw new HttpProblem('forbidden-role', `This needs a token of the role ${needed}; this one is ${token.role}.`);
-  }
-  return token;
+  throw unauthorised('invalid-token', served, 'The token is malformed, unknown to this log, or revoked.');
 }
 
-function unauthorised(code: 'missing-token' | 'invalid-token', served: ServedLog, detail: string): HttpProblem {
-  const error = code === 'invalid-token' ? ', error="invalid_token"' : '';
+function checkRole({ role }: Principal, needed: Role): void {
+  if (roleAllows(role, needed)) return;
+  throw new HttpProblem('forbidden-role', `This needs a token of the role ${needed}; this one is ${role}.`);
+}
+
+/** Somebody who is known asked for what they may not do. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof OutOfScope || (error instanceof HttpProblem && error.code === 'forbidden-role');
+}
+
+/** Bounds of what an entry repeats of a refused request. */
+const MAX_RECORDED_PATH = 500;
+const MAX_RECORDED_QUERY = 2_000;
+
+/** What was tried is an entry too. Who has no token that was ever valid here cannot make one. */
+export async function recordRefusal(
+  c: AppContext,
+  { log, trail }: ServedLog,
+  who: Principal,
+  code: string,
+): Promise<void> {
+  const queryStart = c.req.url.indexOf('?');
+  await trail.incidents.report({
+    action: 'countersign.access.refused',
+    actor: tokenActor(who),
+    code,
+    outcome: 'denied',
+    target: { type: 'log', id: log.origin },
+    context: {
+      method: c.req.method,
+      path: c.req.path.slice(0, MAX_RECORDED_PATH),
+      query: queryStart === -1 ? '' : c.req.url.slice(queryStart + 1, queryStart + 1 + MAX_RECORDED_QUERY),
+    },
+  });
+}
+
+function unauthorised(
+  code: 'missing-token' | 'invalid-token' | 'expired-token',
+  served: ServedLog,
+  detail: string,
+): HttpProblem {
+  const error = code === 'missing-token' ? '' : ', error="invalid_token"';
   return new HttpProblem(code, detail, {
     headers: { 'www-authenticate': `Bearer realm="${served.log.name}"${error}` },
   });

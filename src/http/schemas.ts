@@ -1,5 +1,6 @@
 /** Shapes of what goes over the wire, for openapi.ts and for the checks of request bodies. Events have their own schema. */
 import { type TSchema, Type } from '@sinclair/typebox';
+import { ScopeSchema } from '../trail/scope.ts';
 import type { Parameter } from './route.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -80,7 +81,15 @@ export const SearchPage = Type.Object(
     published_size: Decimal,
     complete: Type.Boolean({ description: 'True if this page ends the answer; false if `next_cursor` goes on.' }),
     next_cursor: Type.Optional(Type.String()),
-    events: Type.Array(Type.Object({ index: Index, log_time: LogTime, event: Type.Ref('OpenedEvent') })),
+    scope: Type.Optional(ScopeSchema),
+    events: Type.Array(
+      Type.Object({
+        index: Index,
+        log_time: LogTime,
+        break_glass: Type.Optional(Type.Literal(true, { description: 'The rules were overridden.' })),
+        event: Type.Ref('OpenedEvent'),
+      }),
+    ),
   },
   { $id: 'SearchPage' },
 );
@@ -145,6 +154,8 @@ export const NewTokenRequest = Type.Object(
     replaces: Type.Optional(
       Type.String({ description: 'Id of a producer token whose producer this one goes on with.' }),
     ),
+    scope: Type.Optional(ScopeSchema),
+    expires_at: Type.Optional(Type.String({ description: 'RFC 3339, in the future.' })),
   },
   { ...strict, $id: 'NewToken' },
 );
@@ -156,6 +167,8 @@ const tokenMembers = {
   producer_id: Type.Union([Type.String(), Type.Null()]),
   created_at: Type.String(),
   revoked_at: Type.Union([Type.String(), Type.Null()]),
+  expires_at: Type.Optional(Type.String()),
+  scope: Type.Optional(ScopeSchema),
 };
 
 export const CreatedTokenAnswer = Type.Object(

@@ -1,36 +1,58 @@
 /**
  * `GET events`: the first answer to "who did what". Filters, a range of log time, a page and a cursor; the answer says to
- * which tree size it is pinned and whether it is complete.
+ * which tree size it is pinned, whether it is complete, and within which scope.
  */
 import { Type } from '@sinclair/typebox';
 import { formatOpenedEvent } from '../../proofs/opened-event.ts';
 import { FILTERS, type FilterName } from '../events/terms.ts';
-import { parseTimeUs } from '../events/time.ts';
 import type { Log, StoredEvent } from '../log/types.ts';
-import { openedEventOf } from '../trail/open.ts';
-import { type EventQuery, type FoundPage, findEvents, formatCursor, parseCursor } from '../trail/search.ts';
+import { isStoredBreakGlass, openedEventOf } from '../trail/open.ts';
+import { formatQuery, pairOf, parsePairs, QUERY_KEYS, QUERY_PARAMETER, QueryError, queryOf } from '../trail/query.ts';
+import { checkWithinScope } from '../trail/scope.ts';
+import { type Asked, type FoundPage, findEvents, formatCursor, parseCursor } from '../trail/search.ts';
 import { formatTimeUs } from '../trail/time.ts';
 import type { HttpLimits } from './limits.ts';
 import { decimal, invalidParameter, readQuery } from './query.ts';
+import { recordRead } from './reads.ts';
 import { JSON_CONTENT_TYPE, respond, SECURITY_HEADERS } from './respond.ts';
-import type { TokenExchange, TokenRoute } from './route.ts';
+import type { Parameter, TokenExchange, TokenRoute } from './route.ts';
 import { queryParameter, SearchPage } from './schemas.ts';
 
-const PARAMETERS = [...FILTERS, 'from', 'to', 'limit', 'cursor'] as const;
+/** Everything that asks a question, on this path and on that of exports. */
+export const QUESTION_PARAMETERS = [QUERY_PARAMETER, ...QUERY_KEYS] as const;
+const PARAMETERS = [...QUESTION_PARAMETERS, 'limit', 'cursor'] as const;
 
 /** Events that are read from the log at once while a page is put together. */
 const READ_EVENTS = 64;
-const MAX_FILTER_LENGTH = 1_000;
 
 const FILTER_DESCRIPTIONS: Readonly<Record<FilterName, string>> = {
   actor: 'Id of the actor, exactly.',
-  action: 'Action, exactly.',
+  action: 'Action, exactly; `role.*` for all that begin so.',
+  class: 'Class of the action in the catalogue, as it was when the event was written.',
   target: 'Id of the target, exactly.',
+  target_type: 'Type of the target, exactly.',
   outcome: 'Result: success, failure or denied.',
-  tenant: 'Tenant, exactly.',
   rule: 'Id of the rule that allowed or denied it, exactly.',
+  tenant: 'Tenant, exactly.',
   break_glass: '`true`: only break-glass and bypassed controls.',
+  producer: 'Producer, as the entry names it.',
+  correlation_id: 'Correlation id, exactly.',
 };
+
+const DAY = Type.String({ format: 'date' });
+
+export const QUESTION_DESCRIPTION: readonly Parameter[] = [
+  queryParameter(
+    QUERY_PARAMETER,
+    'The whole question in one text: `action:role.grant actor:u_8842 from:2026-03-01 to:2026-05-31 breakglass:true`. ' +
+      'Several values of one key mean any of them.',
+  ),
+  ...FILTERS.map((name) => queryParameter(name, FILTER_DESCRIPTIONS[name])),
+  queryParameter('from', 'Log time: RFC 3339, inclusive; or a date, from its first moment in UTC.'),
+  queryParameter('to', 'Log time: RFC 3339, exclusive; or a date, to its last moment in UTC.'),
+  queryParameter('occurred_from', 'First day of `occurred_at`, in UTC; with occurred_to.', DAY),
+  queryParameter('occurred_to', 'Last day of `occurred_at`, in UTC, inclusive.', DAY),
+];
 
 export const searchRoutes: readonly TokenRoute[] = [
   {
@@ -40,9 +62,7 @@ export const searchRoutes: readonly TokenRoute[] = [
     description: {
       summary: 'Search events, in index order, pinned to a tree size',
       parameters: [
-        ...FILTERS.map((name) => queryParameter(name, FILTER_DESCRIPTIONS[name])),
-        queryParameter('from', 'Log time, RFC 3339, inclusive.', Type.String({ format: 'date-time' })),
-        queryParameter('to', 'Log time, RFC 3339, exclusive.', Type.String({ format: 'date-time' })),
+        ...QUESTION_DESCRIPTION,
         queryParameter('limit', 'Most events in this page.', Type.Integer({ minimum: 1 })),
         queryParameter('cursor', '`next_cursor` of the page before, with the same filters.'),
       ],
@@ -52,57 +72,52 @@ export const searchRoutes: readonly TokenRoute[] = [
           content: { 'application/json': SearchPage },
         },
         400: { description: 'A parameter or the cursor is not valid, or the cursor belongs to another query.' },
+        403: { description: 'The question reaches beyond the scope of the token.' },
       },
     },
     handle: search,
   },
 ];
 
-async function search({ c, served: { log }, services: { limits } }: TokenExchange): Promise<Response> {
+async function search(exchange: TokenExchange): Promise<Response> {
+  const { c, services, token } = exchange;
+  const { log } = exchange.served;
   const values = readQuery(c, PARAMETERS);
-  const query = readEventQuery(values);
-  const limit = readLimit(values.get('limit'), limits);
+  const asked: Asked = { query: readQuestion(values), scope: token.scope };
+  const limit = readLimit(values.get('limit'), services.limits);
   const cursor = values.get('cursor');
-  const position = cursor === undefined ? undefined : parseCursor(log, query, cursor);
-  const page = await findEvents(log, query, position, limit);
-  const { rows, end } = await readRows(log, page, limits.maxPageBytes);
-  return respond(200, pageText(log, query, end, rows), {
+  checkWithinScope(asked.query, asked.scope);
+  const position = cursor === undefined ? undefined : parseCursor(log, asked, cursor);
+  const page = await findEvents(log, asked, position, limit);
+  const { rows, end } = await readRows(log, page, services.limits.maxPageBytes);
+  const context = {
+    query: formatQuery(asked.query),
+    tree_size: end.size,
+    from_index: position?.next ?? 0,
+    complete: end.complete,
+  };
+  const entry = await recordRead(exchange, { action: 'countersign.read.search', results: rows.length, context });
+  return respond(200, pageText(log, asked, end, rows), {
     ...SECURITY_HEADERS,
     'content-type': JSON_CONTENT_TYPE,
     'cache-control': 'no-store',
+    ...entry,
   });
 }
 
-function readEventQuery(values: ReadonlyMap<(typeof PARAMETERS)[number], string>): EventQuery {
-  const filters = new Map<FilterName, string>();
-  for (const name of FILTERS) {
-    const value = values.get(name);
-    if (value === undefined) continue;
-    if (value === '' || value.length > MAX_FILTER_LENGTH) throw invalidParameter(name, 'is empty or too long');
-    filters.set(name, value);
+/** The question of `q` and of the single parameters together; each key stands in one of the two. Throws QueryError. */
+export function readQuestion(values: ReadonlyMap<string, string>): Asked['query'] {
+  const text = values.get(QUERY_PARAMETER);
+  const pairs = text === undefined ? [] : parsePairs(text);
+  const single = QUERY_KEYS.flatMap((key) => {
+    const value = values.get(key);
+    return value === undefined ? [] : [pairOf(key, value, `${key}:${value}`, key)];
+  });
+  const twice = single.find(({ key }) => pairs.some((pair) => pair.key === key));
+  if (twice !== undefined) {
+    throw new QueryError('duplicate-key', `is given in ${QUERY_PARAMETER} and as a parameter of its own`, twice);
   }
-  checkClosedFilters(filters);
-  const fromUs = readTime('from', values.get('from'));
-  const toUs = readTime('to', values.get('to'));
-  return { filters, ...(fromUs === undefined ? {} : { fromUs }), ...(toUs === undefined ? {} : { toUs }) };
-}
-
-/** A filter value that no event can have is a typing error, not an empty answer. */
-function checkClosedFilters(filters: ReadonlyMap<FilterName, string>): void {
-  const outcome = filters.get('outcome');
-  if (outcome !== undefined && !['success', 'failure', 'denied'].includes(outcome)) {
-    throw invalidParameter('outcome', 'is success, failure or denied');
-  }
-  const breakGlass = filters.get('break_glass');
-  if (breakGlass !== undefined && breakGlass !== 'true') throw invalidParameter('break_glass', 'can only be true');
-}
-
-function readTime(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const timeUs = parseTimeUs(text);
-  if (timeUs === undefined)
-    throw invalidParameter(name, 'is not an RFC 3339 time with a zone and at most microseconds');
-  return timeUs;
+  return queryOf([...pairs, ...single]);
 }
 
 function readLimit(text: string | undefined, limits: HttpLimits): number {
@@ -136,16 +151,18 @@ async function readRows(
 
 function rowText(stored: StoredEvent): string {
   const opened = formatOpenedEvent(openedEventOf(stored));
-  return `{"index":${stored.index},"log_time":"${formatTimeUs(stored.logTime)}","event":${opened}}`;
+  const marked = isStoredBreakGlass(stored) ? ',"break_glass":true' : '';
+  return `{"index":${stored.index},"log_time":"${formatTimeUs(stored.logTime)}"${marked},"event":${opened}}`;
 }
 
-function pageText(log: Log, query: EventQuery, end: FoundPage, rows: readonly string[]): string {
+function pageText(log: Log, asked: Asked, end: FoundPage, rows: readonly string[]): string {
   const head = JSON.stringify({
     origin: log.origin,
     tree_size: end.size,
     published_size: log.publishedSize(),
+    ...(asked.scope === null ? {} : { scope: asked.scope }),
     complete: end.complete,
-    ...(end.complete ? {} : { next_cursor: formatCursor(log, query, end) }),
+    ...(end.complete ? {} : { next_cursor: formatCursor(log, asked, end) }),
   });
   return `${head.slice(0, -1)},"events":[${rows.join(',')}]}\n`;
 }

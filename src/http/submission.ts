@@ -1,11 +1,12 @@
 /** What one event and a batch have in common: preparing, handing to the log, counting, and the words of the answer. */
 import { base64Encode } from '../../proofs/bytes.ts';
-import { prepareCloudEvent, prepareEvent } from '../events/prepare.ts';
+import { prepareCloudEvent, prepareEvent, prepareNamed } from '../events/prepare.ts';
 import { prepareSigned } from '../events/prepare-signed.ts';
 import { EventProblem, type PrepareContext, type Prepared } from '../events/types.ts';
 import { LogError, type SubmitResult } from '../log/types.ts';
 import { formatTimeUs } from '../trail/time.ts';
 import { HttpProblem } from './problems.ts';
+import { reportUnresolved } from './refusals.ts';
 import type { TokenExchange } from './route.ts';
 
 /** How one event can be sent: plain, in a CloudEvent, or signed by its producer. */
@@ -19,18 +20,41 @@ export function contextOf({ served, token }: TokenExchange): PrepareContext {
   return served.prepareContext(token.producerId);
 }
 
-/** Untrusted bytes to a prepared event. Throws EventProblem; nothing was stored then. */
+/**
+ * Untrusted bytes to a prepared event; it waits only for the ids of names. Throws, or rejects with, EventProblem; nothing
+ * was stored then.
+ */
 export function prepareBody(
-  { served, services }: TokenExchange,
+  exchange: TokenExchange,
   body: Uint8Array,
   form: SubmissionForm,
   context: PrepareContext,
-): Prepared {
+): Prepared | Promise<Prepared> {
+  const { served, services } = exchange;
   try {
+    if (form !== 'signed' && served.identity !== undefined) return prepareWithNames(exchange, body, form, context);
     if (form === 'event') return prepareEvent(body, context);
     if (form === 'cloudevent') return prepareCloudEvent(body, context);
     const { log, trail, prepareContext } = served;
     return prepareSigned(body, { origin: log.origin, findKey: (id) => trail.keys.live(id), prepareContext });
+  } catch (error) {
+    if (error instanceof EventProblem) services.metrics.submitted(served.log.name, 'refused', 1);
+    throw error;
+  }
+}
+
+async function prepareWithNames(
+  exchange: TokenExchange,
+  body: Uint8Array,
+  form: 'event' | 'cloudevent',
+  context: PrepareContext,
+): Promise<Prepared> {
+  const { served, services } = exchange;
+  if (served.identity === undefined) throw new Error('this log resolves no names');
+  try {
+    const { prepared, unresolved } = await prepareNamed(body, form, served.identity, context);
+    await reportUnresolved(exchange, unresolved);
+    return prepared;
   } catch (error) {
     if (error instanceof EventProblem) services.metrics.submitted(served.log.name, 'refused', 1);
     throw error;

@@ -8,8 +8,10 @@
 import { Type } from '@sinclair/typebox';
 import { SIGNED_MEDIA_TYPE } from '../events/prepare-signed.ts';
 import { EventSchema } from '../events/schema.ts';
+import { EventProblem, type Prepared } from '../events/types.ts';
 import { takeBatch } from './batch.ts';
 import { HttpProblem } from './problems.ts';
+import { reportConflicts, reportRefused } from './refusals.ts';
 import { privateJson } from './respond.ts';
 import type { TokenExchange, TokenRoute } from './route.ts';
 import { Acknowledgement, BatchLine } from './schemas.ts';
@@ -101,10 +103,13 @@ async function submitOne(exchange: TokenExchange, form: SubmissionForm): Promise
   const { c, served, services } = exchange;
   const { log } = served;
   const body = await services.bodies.read(c, services.limits.maxEventBytes);
-  const prepared = prepareBody(exchange, body, form, contextOf(exchange));
+  const prepared = await prepareOne(exchange, body, form);
   const [result] = await submitGroup(exchange, [prepared]);
   if (result === undefined) throw new Error('the log answered nothing for one event');
-  if (result.status === 'conflict') throw conflictProblem(result.index);
+  if (result.status === 'conflict') {
+    await reportConflicts(exchange, [{ eventId: prepared.eventId, index: result.index }]);
+    throw conflictProblem(result.index);
+  }
   const acknowledged = acknowledgement(prepared.eventId, result);
   const status = result.status === 'accepted' ? 201 : 200;
   const headers = { location: `/${log.name}/events/by-index/${result.index}` };
@@ -117,4 +122,13 @@ async function submitOne(exchange: TokenExchange, form: SubmissionForm): Promise
     ...headers,
     ...(applied ? { 'preference-applied': `wait=${waitSeconds}` } : {}),
   });
+}
+
+async function prepareOne(exchange: TokenExchange, body: Uint8Array, form: SubmissionForm): Promise<Prepared> {
+  try {
+    return await prepareBody(exchange, body, form, contextOf(exchange));
+  } catch (error) {
+    if (error instanceof EventProblem) await reportRefused(exchange, [{ bytes: body, problem: error }]);
+    throw error;
+  }
 }

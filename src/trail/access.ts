@@ -1,38 +1,47 @@
 /**
- * Who may do what: bearer tokens of one log, each with a role. It stands in front of every route that is not public.
+ * Who may do what: bearer tokens of one log, each with a role and perhaps a scope and an end. It stands in front of every
+ * route that is not public.
  *
- * A token is shown once, when it is created; `tokens.json` keeps only its SHA-256. A token has 256 random bits, so a
- * plain hash is enough: there is nothing to guess. The file is replaced atomically and readable by its owner alone.
+ * A token is shown once, when it is created; the file (token-file.ts) keeps only its SHA-256. A token has 256 random
+ * bits, so a plain hash is enough: there is nothing to guess.
  *
- *   { "version": 1, "tokens": [ { "id": "tok_5f0c…", "role": "producer", "name": "billing", "producer_id": "tok_5f0c…",
- *     "sha256": "…64 hex…", "created_at": "2026-01-08T14:32:07.123Z", "revoked_at": "…" } ] }
- *
- * `producer_id` is what entries name: a public pseudonym, never a person. A token that replaces another one keeps the
+ * `producerId` is what entries name: a public pseudonym, never a person. A token that replaces another one keeps the
  * producer's id, so that idempotency and sequence numbers go on across a rotation.
  */
 import { hash, randomBytes as nodeRandomBytes, timingSafeEqual } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import path from 'node:path';
-import { type Static, Type } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
+import { parseTimeUs } from '../events/time.ts';
+import { AccessError } from './access-error.ts';
+import { type Scope, scopeFault } from './scope.ts';
+import { MAX_TOKENS, readTokenFile, writeTokenFile } from './token-file.ts';
 
 export type Role = 'producer' | 'auditor' | 'admin';
 
 export const ROLES: readonly Role[] = ['producer', 'auditor', 'admin'];
 
-/** One token as it is kept. Never holds the token itself. */
-export interface TokenRecord {
+/** Whoever asks: the holder of a token, or a person whom an identity provider vouches for (oidc.ts). */
+export interface Principal {
+  /** `tok_…`, or a pseudonym of the person: what entries name. */
   readonly id: string;
   readonly role: Role;
-  /** For the people who manage tokens; it never reaches an entry. */
-  readonly name: string;
   /** What entries name as their producer; null for roles that do not submit. */
   readonly producerId: string | null;
+  /** What it may see; null is everything. */
+  readonly scope: Scope | null;
+  /** The identity provider that vouched; undefined for a token of the log's own. */
+  readonly issuer?: string;
+}
+
+/** One token as it is kept. Never holds the token itself. */
+export interface TokenRecord extends Principal {
+  /** For the people who manage tokens; it never reaches an entry. */
+  readonly name: string;
   /** Hex of SHA-256 of the token's text. */
   readonly sha256: string;
   /** RFC 3339, UTC. */
   readonly createdAt: string;
   readonly revokedAt: string | null;
+  /** RFC 3339; from this moment on the token is not valid. */
+  readonly expiresAt: string | null;
 }
 
 export interface NewToken {
@@ -40,6 +49,10 @@ export interface NewToken {
   readonly name: string;
   /** Id of an older producer token whose `producerId` this one goes on with. The older one stays valid until revoked. */
   readonly replaces?: string;
+  /** For auditors: what the holder may see. */
+  readonly scope?: Scope;
+  /** RFC 3339, in the future. */
+  readonly expiresAt?: string;
 }
 
 /** The only moment at which a token's text exists here. */
@@ -49,36 +62,28 @@ export interface CreatedToken {
   readonly token: string;
 }
 
+/** What became of a token whose text was shown. */
+export interface IdentifiedToken {
+  readonly record: TokenRecord;
+  readonly state: 'live' | 'revoked' | 'expired';
+}
+
 export interface TokenStore {
-  /** Durable before it returns. Throws AccessError. */
-  create(token: NewToken): Promise<CreatedToken>;
-  /** The live record of a token's text; undefined for anything unknown, malformed or revoked. */
+  /**
+   * Durable before it returns. `announce` is called with the record before it is kept; if that fails, there is no such
+   * token. Throws AccessError.
+   */
+  create(token: NewToken, announce?: (record: TokenRecord) => Promise<void>): Promise<CreatedToken>;
+  /** The live record of a token's text; undefined for anything unknown, malformed, revoked or expired. */
   find(token: string): TokenRecord | undefined;
+  /** The same for dead tokens too: who used one is known. */
+  identify(token: string): IdentifiedToken | undefined;
   /** All records, revoked ones too, oldest first. */
   list(): readonly TokenRecord[];
   /** Durable before it returns. Throws AccessError `unknown-token`, or `last-admin` (nobody could manage tokens then). */
-  revoke(id: string): Promise<void>;
+  revoke(id: string, options?: { readonly evenLastAdmin?: boolean }): Promise<void>;
 }
 
-export type AccessErrorCode =
-  | 'invalid-token-name'
-  | 'unknown-token'
-  | 'not-a-producer'
-  | 'last-admin'
-  | 'too-many-tokens'
-  | 'invalid-token-file';
-
-export class AccessError extends Error {
-  readonly code: AccessErrorCode;
-
-  constructor(code: AccessErrorCode, message: string) {
-    super(message);
-    this.name = 'AccessError';
-    this.code = code;
-  }
-}
-
-export const MAX_TOKENS = 10_000;
 export const MAX_TOKEN_NAME_LENGTH = 100;
 const TOKEN_SECRET_BYTES = 32;
 const TOKEN_ID_BYTES = 8;
@@ -98,7 +103,7 @@ export function roleAllows(role: Role, needed: Role): boolean {
 
 /** Opens the tokens of one log; a file that does not exist is an empty one. The process that serves is its one writer. */
 export async function openTokenStore(file: string, options: TokenStoreOptions = {}): Promise<TokenStore> {
-  return new FileTokenStore(await readRecords(file), (records) => writeRecords(file, records), options);
+  return new FileTokenStore(await readTokenFile(file), (records) => writeTokenFile(file, records), options);
 }
 
 /** Tokens that live as long as the process, for tests and throw-away logs. */
@@ -111,7 +116,7 @@ class FileTokenStore implements TokenStore {
   readonly #randomBytes: (byteCount: number) => Uint8Array;
   readonly #nowMs: () => number;
   #records: readonly TokenRecord[];
-  #live: ReadonlyMap<string, TokenRecord>;
+  #byHash: ReadonlyMap<string, TokenRecord>;
   /** One change at a time: each begins from what the one before it made durable. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -121,39 +126,46 @@ class FileTokenStore implements TokenStore {
     options: TokenStoreOptions,
   ) {
     this.#records = records;
-    this.#live = liveByHash(records);
+    this.#byHash = byHash(records);
     this.#save = save;
     this.#randomBytes = options.randomBytes ?? nodeRandomBytes;
     this.#nowMs = options.nowMs ?? Date.now;
   }
 
   find(token: string): TokenRecord | undefined {
+    const found = this.identify(token);
+    return found?.state === 'live' ? found.record : undefined;
+  }
+
+  identify(token: string): IdentifiedToken | undefined {
     if (!TOKEN_TEXT.test(token)) return undefined;
     const digest = hash('sha256', token, 'hex');
-    const record = this.#live.get(digest);
-    if (record === undefined) return undefined;
-    return timingSafeEqual(Buffer.from(record.sha256), Buffer.from(digest)) ? record : undefined;
+    const record = this.#byHash.get(digest);
+    if (record === undefined || !timingSafeEqual(Buffer.from(record.sha256), Buffer.from(digest))) return undefined;
+    return { record, state: this.#stateOf(record) };
   }
 
   list(): readonly TokenRecord[] {
     return this.#records;
   }
 
-  create(token: NewToken): Promise<CreatedToken> {
+  create(token: NewToken, announce?: (record: TokenRecord) => Promise<void>): Promise<CreatedToken> {
     return this.#change(async () => {
       const { record, text } = this.#plan(token);
+      await announce?.(record);
       await this.#replace([...this.#records, record]);
       return { record, id: record.id, token: text };
     });
   }
 
-  revoke(id: string): Promise<void> {
+  revoke(id: string, options: { readonly evenLastAdmin?: boolean } = {}): Promise<void> {
     return this.#change(async () => {
       const found = this.#records.find((record) => record.id === id && record.revokedAt === null);
       if (found === undefined) throw new AccessError('unknown-token', `there is no live token ${JSON.stringify(id)}`);
-      const admins = this.#records.filter((record) => record.role === 'admin' && record.revokedAt === null);
-      if (found.role === 'admin' && admins.length === 1) {
-        throw new AccessError('last-admin', 'this is the last admin token: create another one first');
+      // An admin that expires is none to rely on: after its end nobody could create another one.
+      const lasting = this.#records.filter((record) => isLastingAdmin(record) && record.id !== id);
+      if (found.role === 'admin' && lasting.length === 0 && options.evenLastAdmin !== true) {
+        throw new AccessError('last-admin', 'this is the last admin token without an end: create another one first');
       }
       const revokedAt = this.#now();
       await this.#replace(this.#records.map((record) => (record.id === id ? { ...record, revokedAt } : record)));
@@ -170,6 +182,7 @@ class FileTokenStore implements TokenStore {
         `a token's name has 1 to ${MAX_TOKEN_NAME_LENGTH} printable characters and no line breaks`,
       );
     }
+    checkLimits(token, this.#nowMs());
     const id = `tok_${Buffer.from(this.#randomBytes(TOKEN_ID_BYTES)).toString('hex')}`;
     const text = `cs_${token.role}_${Buffer.from(this.#randomBytes(TOKEN_SECRET_BYTES)).toString('base64url')}`;
     const record: TokenRecord = {
@@ -180,6 +193,8 @@ class FileTokenStore implements TokenStore {
       sha256: hash('sha256', text, 'hex'),
       createdAt: this.#now(),
       revokedAt: null,
+      scope: token.scope ?? null,
+      expiresAt: token.expiresAt ?? null,
     };
     return { record, text };
   }
@@ -200,7 +215,7 @@ class FileTokenStore implements TokenStore {
   async #replace(records: readonly TokenRecord[]): Promise<void> {
     await this.#save(records);
     this.#records = records;
-    this.#live = liveByHash(records);
+    this.#byHash = byHash(records);
   }
 
   #change<T>(work: () => Promise<T>): Promise<T> {
@@ -209,110 +224,38 @@ class FileTokenStore implements TokenStore {
     return done;
   }
 
+  #stateOf({ revokedAt, expiresAt }: TokenRecord): IdentifiedToken['state'] {
+    if (revokedAt !== null) return 'revoked';
+    return expiresAt !== null && hasPassed(expiresAt, this.#nowMs()) ? 'expired' : 'live';
+  }
+
   #now(): string {
     return new Date(this.#nowMs()).toISOString();
   }
 }
 
-function liveByHash(records: readonly TokenRecord[]): ReadonlyMap<string, TokenRecord> {
-  return new Map(records.filter((record) => record.revokedAt === null).map((record) => [record.sha256, record]));
+/** A crash while the file is being replaced keeps one of the two; hashes are unique, revoked or not. */
+function byHash(records: readonly TokenRecord[]): ReadonlyMap<string, TokenRecord> {
+  return new Map(records.map((record) => [record.sha256, record]));
 }
 
-const TokenFile = Type.Object(
-  {
-    version: Type.Literal(1),
-    tokens: Type.Array(
-      Type.Object(
-        {
-          id: Type.String({ pattern: '^tok_[0-9a-f]{16}$' }),
-          role: Type.Union([Type.Literal('producer'), Type.Literal('auditor'), Type.Literal('admin')]),
-          name: Type.String(),
-          producer_id: Type.Optional(Type.String()),
-          sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
-          created_at: Type.String(),
-          revoked_at: Type.Optional(Type.String()),
-        },
-        { additionalProperties: false },
-      ),
-      { maxItems: MAX_TOKENS },
-    ),
-  },
-  { additionalProperties: false },
-);
-
-async function readRecords(file: string): Promise<readonly TokenRecord[]> {
-  const text = await readTextIfPresent(file);
-  if (text === undefined) return [];
-  return parseTokenFile(text, file).tokens.map((token) => ({
-    id: token.id,
-    role: token.role,
-    name: token.name,
-    producerId: token.producer_id ?? null,
-    sha256: token.sha256,
-    createdAt: token.created_at,
-    revokedAt: token.revoked_at ?? null,
-  }));
+function isLastingAdmin({ role, revokedAt, expiresAt }: TokenRecord): boolean {
+  return role === 'admin' && revokedAt === null && expiresAt === null;
 }
 
-async function readTextIfPresent(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
+function checkLimits({ role, scope, expiresAt }: NewToken, nowMs: number): void {
+  if (expiresAt !== undefined && (parseTimeUs(expiresAt) === undefined || hasPassed(expiresAt, nowMs))) {
+    throw new AccessError('invalid-expiry', 'expires_at is an RFC 3339 time with a zone, in the future');
   }
+  if (scope === undefined) return;
+  if (role !== 'auditor') {
+    throw new AccessError('invalid-scope', 'a scope says what an auditor may see; other roles have none');
+  }
+  const fault = scopeFault(scope);
+  if (fault !== undefined) throw new AccessError('invalid-scope', fault);
 }
 
-function parseTokenFile(text: string, file: string): Static<typeof TokenFile> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new AccessError('invalid-token-file', `${file} is not JSON`);
-  }
-  if (!Value.Check(TokenFile, value)) {
-    const first = Value.Errors(TokenFile, value).First();
-    throw new AccessError('invalid-token-file', `${file}: ${first?.path ?? ''} ${first?.message ?? 'unexpected'}`);
-  }
-  return value;
-}
-
-async function writeRecords(file: string, records: readonly TokenRecord[]): Promise<void> {
-  const tokens: Static<typeof TokenFile>['tokens'] = records.map((record) => ({
-    id: record.id,
-    role: record.role,
-    name: record.name,
-    ...(record.producerId === null ? {} : { producer_id: record.producerId }),
-    sha256: record.sha256,
-    created_at: record.createdAt,
-    ...(record.revokedAt === null ? {} : { revoked_at: record.revokedAt }),
-  }));
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    await writeDurably(temporary, `${JSON.stringify({ version: 1, tokens }, null, 2)}\n`);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await syncDirectory(path.dirname(file));
-}
-
-async function writeDurably(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'w', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+/** Also for a text that is no time: an end that cannot be read has come. */
+function hasPassed(time: string, nowMs: number): boolean {
+  return (parseTimeUs(time) ?? 0) <= nowMs * 1000;
 }

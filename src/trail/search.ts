@@ -1,24 +1,23 @@
 /**
- * Questions to the log: filters and a time range in, indices in ascending order out, a page at a time.
+ * Questions to the log: a query and a scope in, indices in ascending order out, a page at a time.
  *
  * The first page pins the answer to the size that the tree had; its cursor carries that size, so that later pages
  * answer the same question about the same events although the log goes on growing. A page says whether it ends the
  * answer: `complete` is false as long as anything within the pinned size was not looked at.
  *
- * Filters are equalities, joined by "and". Time is the log's own: it grows with the index, so that a range of time is a
- * range of indices and can be proved complete. `from` is inclusive, `to` exclusive.
+ * Time is the log's own: it grows with the index, so that a range of time is a range of indices and can be proved
+ * complete.
  */
 import { hash } from 'node:crypto';
 import { parseDecimal } from '../../proofs/numbers.ts';
-import { FILTERS, type FilterName, searchTerm } from '../events/terms.ts';
 import type { Log } from '../log/types.ts';
+import { type EventQuery, formatQuery } from './query.ts';
+import { type Conditions, conditionsOf, type Scope } from './scope.ts';
 
-export interface EventQuery {
-  readonly filters: ReadonlyMap<FilterName, string>;
-  /** Log time in microseconds since the Unix epoch, inclusive. */
-  readonly fromUs?: number;
-  /** Exclusive. */
-  readonly toUs?: number;
+/** A question, and what the asker may see. */
+export interface Asked {
+  readonly query: EventQuery;
+  readonly scope: Scope | null;
 }
 
 /** Where a page begins: `next` is the first index not looked at yet, `size` the pinned tree size. */
@@ -52,41 +51,65 @@ export class SearchError extends Error {
 /** One page of the answer, from the position or, without one, from the beginning at the tree's size of this moment. */
 export async function findEvents(
   log: Log,
-  query: EventQuery,
+  asked: Asked,
   position: SearchPosition | undefined,
   limit: number,
 ): Promise<FoundPage> {
   const size = position?.size ?? log.treeSize();
-  const first = query.fromUs === undefined ? 0 : await log.indexAtTime(query.fromUs);
-  const end = query.toUs === undefined ? size : Math.min(size, await log.indexAtTime(query.toUs));
+  const conditions = conditionsOf(asked.query, asked.scope);
+  const { first, end } = await indexRange(log, conditions, size);
   const from = Math.max(first, position?.next ?? 0);
   if (from >= end) return { size, indices: [], complete: true, next: end };
+  const { terms, anyOf } = conditions;
   // One more than asked for: its presence is what tells a full page from the last one.
-  const found = await log.search({ terms: termsOf(query), from, size: end, limit: limit + 1 });
+  const found = await log.search({ terms, anyOf, from, size: end, limit: limit + 1 });
   const beyond = found.indices[limit];
   if (beyond !== undefined) return { size, indices: found.indices.slice(0, limit), complete: false, next: beyond };
   return { size, indices: found.indices, complete: found.complete, next: found.complete ? end : found.next };
 }
 
-export function termsOf(query: EventQuery): readonly string[] {
-  return FILTERS.flatMap((name) => {
-    const value = query.filters.get(name);
-    return value === undefined ? [] : [searchTerm(name, value)];
-  });
+/** How many events the whole answer has, at a pinned size; reads the search index only. */
+export async function countEvents(log: Log, asked: Asked, size: number): Promise<number> {
+  const conditions = conditionsOf(asked.query, asked.scope);
+  const { first, end } = await indexRange(log, conditions, size);
+  const { terms, anyOf } = conditions;
+  if (terms.length === 0 && anyOf.length === 0) return Math.max(0, end - first);
+  let count = 0;
+  for (let from = first; from < end; ) {
+    const found = await log.search({ terms, anyOf, from, size: end, limit: COUNT_LIMIT });
+    count += found.indices.length;
+    if (found.complete && found.indices.length < COUNT_LIMIT) break;
+    from = found.next;
+  }
+  return count;
+}
+
+/** Indices that are held at once while counting. */
+const COUNT_LIMIT = 65_536;
+
+/** The indices of the tree whose log times lie in the range of time. */
+async function indexRange(
+  log: Log,
+  { fromUs, toUs }: Conditions,
+  size: number,
+): Promise<{ readonly first: number; readonly end: number }> {
+  const first = fromUs === undefined ? 0 : await log.indexAtTime(fromUs);
+  const end = toUs === undefined ? size : Math.min(size, await log.indexAtTime(toUs));
+  return { first, end };
 }
 
 const CURSOR_VERSION = '1';
 const MAX_CURSOR_LENGTH = 200;
 
 /** Opaque to clients. It binds the position to this query and this log; it is not a secret and grants nothing. */
-export function formatCursor(log: Log, query: EventQuery, { size, next }: SearchPosition): string {
-  return Buffer.from([CURSOR_VERSION, size, next, queryHash(log, query)].join('.')).toString('base64url');
+export function formatCursor(log: Log, asked: Asked, { size, next }: SearchPosition): string {
+  return Buffer.from([CURSOR_VERSION, size, next, questionHash(log, asked)].join('.')).toString('base64url');
 }
 
 /** Throws SearchError `invalid-cursor`, or `cursor-of-another-query` for a good one that belongs elsewhere. */
-export function parseCursor(log: Log, query: EventQuery, cursor: string): SearchPosition {
+export function parseCursor(log: Log, asked: Asked, cursor: string): SearchPosition {
   const [size, next, digest] = cursorParts(cursor);
-  if (digest !== queryHash(log, query)) {
+  if (digest !== questionHash(log, asked)) {
     throw new SearchError(
       'cursor-of-another-query',
       'A cursor goes on with the log and the filters that it came from.',
@@ -112,9 +135,9 @@ function invalidCursor(): SearchError {
   return new SearchError('invalid-cursor', 'Use next_cursor of the page before, unchanged, or none.');
 }
 
-/** The same for the same question in any order of its parameters. */
-function queryHash(log: Log, query: EventQuery): string {
-  const filters = FILTERS.map((name) => query.filters.get(name) ?? null);
-  const text = JSON.stringify([log.origin, filters, query.fromUs ?? null, query.toUs ?? null]);
+/** The same for the same question in any order of its filters and values. */
+function questionHash(log: Log, { query, scope }: Asked): string {
+  const filters = new Map([...query.filters].map(([name, values]) => [name, [...values].sort()]));
+  const text = JSON.stringify([log.origin, formatQuery({ ...query, filters }), scope]);
   return hash('sha256', text, 'hex').slice(0, 32);
 }

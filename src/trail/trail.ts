@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { PrepareContext } from '../events/types.ts';
 import { type LogLogger, SILENT_LOGGER } from '../log/options.ts';
 import type { Log } from '../log/types.ts';
+import type { Principal } from './access.ts';
 import { createDeferredRecorder, type DeferredRecorder } from './defer.ts';
 import { createIncidents, type IncidentLimits, type Incidents } from './incidents.ts';
 import { followProducerKeys, type ProducerKeys } from './producer-keys.ts';
@@ -69,7 +70,11 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
   };
 }
 
-/** Who an administrator or auditor is in an entry: the token, which is a pseudonym, and the role it has. */
-export function tokenActor(token: { readonly id: string; readonly role: string }): OwnEvent['actor'] {
-  return { type: 'token', id: token.id, role: token.role };
+/**
+ * Who an administrator or auditor is in an entry: the token, which is a pseudonym, and the role it has; for a person
+ * whom an identity provider vouches for, the pseudonym of the person.
+ */
+export function tokenActor({ id, role, issuer }: Pick<Principal, 'id' | 'role' | 'issuer'>): OwnEvent['actor'] {
+  if (issuer === undefined) return { type: 'token', id, role };
+  return { type: 'user', id, role, auth: { method: 'oidc', provider: issuer } };
 }

@@ -1,0 +1,81 @@
+/**
+ * Refused submissions as entries (W2, E8): that it happened, why and where in the event, and the keyed hash of what came,
+ * by which it can be recognised later; never anything of what was refused. One request is one incident, however many
+ * lines it had.
+ */
+import { createHmac } from 'node:crypto';
+import type { JsonObject } from '../../proofs/canonical-json.ts';
+import type { Unresolved } from '../events/identity.ts';
+import type { EventProblem } from '../events/types.ts';
+import { tokenActor } from '../trail/trail.ts';
+import type { TokenExchange } from './route.ts';
+
+/** A body, or a line of a batch, that was no event. */
+export interface RefusedInput {
+  readonly bytes: Uint8Array;
+  readonly problem: EventProblem;
+  readonly line?: number;
+}
+
+/** An id that was used before for other content. */
+export interface Conflict {
+  readonly eventId: string;
+  /** Of the event that has the id. */
+  readonly index: number;
+}
+
+/** How many of a batch one entry names; it counts them all. */
+const MAX_NAMED = 20;
+const MAX_POINTER_CHARACTERS = 200;
+
+export async function reportRefused(exchange: TokenExchange, refused: readonly RefusedInput[]): Promise<void> {
+  const [first] = refused;
+  if (first === undefined) return;
+  const { served, token } = exchange;
+  const { raw } = served.prepareContext(token.producerId ?? token.id).macKeys;
+  const inputs = refused.slice(0, MAX_NAMED).map(
+    ({ bytes, problem, line }): JsonObject => ({
+      ...(line === undefined ? {} : { line }),
+      faults: problem.faults.map(({ code, pointer }) => ({ code, pointer: pointer.slice(0, MAX_POINTER_CHARACTERS) })),
+      input_hmac: createHmac('sha256', raw).update(bytes).digest('base64'),
+    }),
+  );
+  await served.trail.incidents.report({
+    ...about(exchange),
+    action: 'countersign.submission.refused',
+    code: first.problem.code,
+    outcome: 'failure',
+    context: { inputs },
+    count: refused.length,
+  });
+}
+
+export async function reportConflicts(exchange: TokenExchange, conflicts: readonly Conflict[]): Promise<void> {
+  if (conflicts.length === 0) return;
+  await exchange.served.trail.incidents.report({
+    ...about(exchange),
+    action: 'countersign.security.event-id-conflict',
+    code: 'event-id-conflict',
+    outcome: 'denied',
+    context: { conflicts: conflicts.slice(0, MAX_NAMED).map(({ eventId, index }) => ({ event_id: eventId, index })) },
+    count: conflicts.length,
+  });
+}
+
+/** Names that got no id: the events went in, under ids that say so. */
+export async function reportUnresolved(exchange: TokenExchange, unresolved: readonly Unresolved[]): Promise<void> {
+  const [first] = unresolved;
+  if (first === undefined) return;
+  await exchange.served.trail.incidents.report({
+    ...about(exchange),
+    action: 'countersign.security.identity-unresolved',
+    code: first.reason,
+    outcome: 'failure',
+    context: { principals: unresolved.slice(0, MAX_NAMED).map(({ type, id, reason }) => ({ type, id, reason })) },
+    count: unresolved.length,
+  });
+}
+
+function about({ served: { log }, token }: TokenExchange) {
+  return { actor: tokenActor(token), target: { type: 'log', id: log.origin } };
+}
