@@ -42,19 +42,26 @@ export async function followOwnEvents(
   const size = log.treeSize();
   for (let from = 0; from < size; ) {
     const page = await log.search({ terms: [], anyOf: [[...terms]], from, size, limit: PAGE });
-    for (const stored of await log.eventsAt(page.indices)) {
-      const opened = stored.fields.flatMap(({ id, opening }) =>
-        id === LOG_FIELD || opening === undefined ? [] : [[id, opening.value] as const],
-      );
-      const { index, logTime, producerId } = stored;
-      apply({ index, logTime, producerId, event: eventOf(opened) });
-    }
+    for (const entry of await ownEntriesAt(log, page.indices)) apply(entry);
     if (page.indices.length < PAGE && page.complete) break;
     from = page.next;
   }
   for (const one of waiting) if (one.index >= size) apply(entryOf(one));
   waiting = undefined;
   return stop;
+}
+
+/** The entries at these ascending indices, with what was not erased of them. */
+export async function ownEntriesAt(
+  log: Pick<Log, 'eventsAt'>,
+  indices: readonly number[],
+): Promise<readonly OwnEntry[]> {
+  return (await log.eventsAt(indices)).map(({ index, logTime, producerId, fields }) => {
+    const opened = fields.flatMap(({ id, opening }) =>
+      id === LOG_FIELD || opening === undefined ? [] : [[id, opening.value] as const],
+    );
+    return { index, logTime, producerId, event: eventOf(opened) };
+  });
 }
 
 function entryOf({ index, logTime, event }: DurableEvent): OwnEntry {
