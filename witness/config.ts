@@ -124,7 +124,7 @@ function parseKey(where: string, vkey: string): VerifierKey {
   }
 }
 
-function checkUrl(where: string, text: string): string {
+export function checkUrl(where: string, text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
     throw invalid(`${where}: "${text}" is no http or https URL`);
@@ -133,10 +133,15 @@ function checkUrl(where: string, text: string): string {
 }
 
 /** `host:port`, `[::1]:port`, or a port alone, which means this machine only. */
-function parseListen(text: string): ListenOptions {
+export function parseListen(text: string): ListenOptions {
   const [, bracketed, plain, port = ''] = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):)?([0-9]{1,5})$/.exec(text) ?? [];
   if (port === '' || Number(port) > 65_535) throw invalid(`--listen: "${text}" is not host:port`);
   return { host: bracketed ?? plain ?? '127.0.0.1', port: Number(port) };
+}
+
+/** A time in milliseconds, of at most a day. */
+export function parseMs(flag: string, text: string | undefined, otherwise: number, least: number): number {
+  return between(flag, text === undefined ? otherwise : decimal(flag, text), least, MAX_POLL_MS);
 }
 
 function decimal(flag: string, text: string): number {

@@ -2,6 +2,10 @@
  * What a mirror and a monitor fetch beyond what a witness does: checkpoints by their address, and entry bundles. Answers
  * are bounded and not trusted, as in log-client.ts.
  */
+
+import type { Checkpoint } from '../proofs/checkpoint.ts';
+import type { HashReader } from '../proofs/prove.ts';
+import { proveSubtreeConsistency } from '../proofs/subtree.ts';
 import {
   decodeEntryBundle,
   formatTilePath,
@@ -9,8 +13,10 @@ import {
   TILE_WIDTH,
   type TileCoordinates,
 } from '../proofs/tile.ts';
+import type { Interval } from '../proofs/tree.ts';
 import { WitnessError } from './errors.ts';
 import { type ClientOptions, fetchTile, request } from './log-client.ts';
+import { type EntryPackage, roundDown } from './mirror-wire.ts';
 import { MAX_REQUEST_BYTES } from './request.ts';
 
 const MAX_BUNDLE_BYTES = TILE_WIDTH * (MAX_BUNDLE_ENTRY_BYTES + 2);
@@ -71,4 +77,30 @@ export function cachedTiles(options: ClientOptions, logUrl: string): (tile: Tile
     }
     return fetched;
   };
+}
+
+/** The entries of one package of a log, and the proof that they belong to this head, made from tiles. Nothing is checked. */
+export async function fetchPackage(
+  client: ClientOptions,
+  url: string,
+  head: Checkpoint,
+  { start, end }: Interval,
+  read: HashReader,
+): Promise<EntryPackage> {
+  const rounded = roundDown(start);
+  const [entries, proof] = await Promise.all([
+    fetchEntries(client, url, rounded / TILE_WIDTH, end - rounded),
+    proveSubtreeConsistency(rounded, end, head.size, read),
+  ]);
+  return { start, end, entries: entries.slice(start - rounded), proof };
+}
+
+/** The first items, as many as there are at most. */
+export function firstOf<T>(items: Iterable<T>, count: number): T[] {
+  const first: T[] = [];
+  for (const item of items) {
+    if (first.length === count) break;
+    first.push(item);
+  }
+  return first;
 }

@@ -8,10 +8,7 @@
 import type { Checkpoint } from '../proofs/checkpoint.ts';
 import { parseCheckpoint } from '../proofs/checkpoint.ts';
 import { ProofError } from '../proofs/errors.ts';
-import type { HashReader } from '../proofs/prove.ts';
-import { proveSubtreeConsistency } from '../proofs/subtree.ts';
-import { TILE_WIDTH, tileHashReader } from '../proofs/tile.ts';
-import type { Interval } from '../proofs/tree.ts';
+import { tileHashReader } from '../proofs/tile.ts';
 import { keepEvidence, recordHead } from './cosign-head.ts';
 import { messageOf, WitnessError } from './errors.ts';
 import { makeEvidence } from './evidence.ts';
@@ -20,9 +17,9 @@ import type { HeadRecord } from './head-record.ts';
 import { type ClientOptions, postCosignatures } from './log-client.ts';
 import { type JudgedHead, judgeHead } from './logs.ts';
 import type { PollOutcome } from './metrics.ts';
-import { cachedTiles, type FetchedNote, fetchEntries, fetchNote } from './mirror-client.ts';
+import { cachedTiles, type FetchedNote, fetchNote, fetchPackage, firstOf } from './mirror-client.ts';
 import type { MirrorParts } from './mirror-parts.ts';
-import { type EntryPackage, packageRanges, roundDown } from './mirror-wire.ts';
+import { packageRanges } from './mirror-wire.ts';
 import type { MirroredLog } from './mirrored-log.ts';
 import { Refused } from './reply.ts';
 import { parseHead } from './request.ts';
@@ -133,21 +130,6 @@ async function copyEntries({ copy }: MirroredLog, client: ClientOptions, url: st
   }
 }
 
-async function fetchPackage(
-  client: ClientOptions,
-  url: string,
-  head: Checkpoint,
-  { start, end }: Interval,
-  read: HashReader,
-): Promise<EntryPackage> {
-  const rounded = roundDown(start);
-  const [entries, proof] = await Promise.all([
-    fetchEntries(client, url, rounded / TILE_WIDTH, end - rounded),
-    proveSubtreeConsistency(rounded, end, head.size, read),
-  ]);
-  return { start, end, entries: entries.slice(start - rounded), proof };
-}
-
 /** Posts the mirror checkpoint with our lines, unless the log got it a moment ago (see follow.ts). */
 async function post(parts: MirrorParts, client: ClientOptions, log: FollowedLog, mirror: MirroredLog): Promise<void> {
   const { deliveries, clock } = parts;
@@ -173,13 +155,4 @@ async function adoptWitnessLines(
   } catch (error) {
     logger.debug({ origin: log.origin, error: messageOf(error) }, 'the published checkpoint could not be used');
   }
-}
-
-function firstOf<T>(items: Iterable<T>, count: number): T[] {
-  const first: T[] = [];
-  for (const item of items) {
-    if (first.length === count) break;
-    first.push(item);
-  }
-  return first;
 }
