@@ -10,6 +10,7 @@
 import { EventProblem, type EventProblemCode } from '../events/types.ts';
 import { LogError, type LogErrorCode } from '../log/types.ts';
 import { AccessError, type AccessErrorCode } from '../trail/access-error.ts';
+import { FindingError, type FindingErrorCode } from '../trail/findings.ts';
 import { QUERY_PARAMETER, QueryError } from '../trail/query.ts';
 import { OutOfScope } from '../trail/scope.ts';
 import { SearchError, type SearchErrorCode } from '../trail/search.ts';
@@ -51,7 +52,13 @@ export type HttpProblemCode =
   | 'not-yet-published'
   | 'internal-error';
 
-export type ProblemCode = HttpProblemCode | EventProblemCode | LogErrorCode | AccessErrorCode | SearchErrorCode;
+export type ProblemCode =
+  | HttpProblemCode
+  | EventProblemCode
+  | LogErrorCode
+  | AccessErrorCode
+  | SearchErrorCode
+  | FindingErrorCode;
 
 /** One fault inside a request. */
 export interface ProblemFault {
@@ -150,6 +157,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   overloaded: [503, 'The log has more work than it can promise; try again later'],
   'log-stopped': [503, 'The log has stopped and takes no events'],
   'log-closed': [503, 'The log is shutting down'],
+  'clock-unsynchronised': [503, "The log's clock is not confirmed by its time sources; no event is taken until it is"],
   'clock-backwards': [503, "The log's clock went backwards; no event is taken until it has caught up"],
   'not-in-log': [404, 'The tree does not reach that far'],
   'size-not-signed': [404, 'No signed head reaches that size yet'],
@@ -175,6 +183,9 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'invalid-oidc-token': [401, 'The token of the identity provider is not valid here'],
   'oidc-not-mapped': [403, 'The identity provider vouches for this person, and the log gives them no role'],
 
+  'unknown-finding': [404, 'There is no such finding'],
+  'already-acknowledged': [409, 'This finding was acknowledged before'],
+
   'invalid-cursor': [400, 'The cursor is not one of this log'],
   'cursor-of-another-query': [400, 'The cursor belongs to another query'],
 };
@@ -188,6 +199,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof EventProblem) return problem(error.code, eventDetail(error), { errors: error.faults });
   if (error instanceof LogError) return logProblem(error);
   if (error instanceof AccessError) return problem(error.code, error.message);
+  if (error instanceof FindingError) return problem(error.code, error.message);
   if (error instanceof OutOfScope) {
     return problem('out-of-scope', `${error.message[0]?.toUpperCase()}${error.message.slice(1)}.`, {
       errors: [{ parameter: error.asked, detail: error.message }],

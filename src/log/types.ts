@@ -13,6 +13,7 @@ export type LogErrorCode =
   | 'log-stopped'
   | 'log-closed'
   | 'clock-backwards'
+  | 'clock-unsynchronised'
   | 'not-in-log'
   | 'size-not-signed'
   | 'unknown-head'
