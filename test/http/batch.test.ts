@@ -4,7 +4,16 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LogError } from '../../src/log/types.ts';
-import { ask, startServer, type TestAnswer, type TestServer, testEvent, withServer } from '../support/http.ts';
+import {
+  ask,
+  ownEntries,
+  producerEvents,
+  startServer,
+  type TestAnswer,
+  type TestServer,
+  testEvent,
+  withServer,
+} from '../support/http.ts';
 
 let server: TestServer;
 
@@ -39,14 +48,31 @@ describe('a batch', () => {
       [8, 'refused', undefined, 'too-large'],
       [9, 'accepted', 2, undefined],
     ]);
-    expect(server.log.treeSize()).toBe(3);
+    expect(await producerEvents(server.log)).toBe(3);
+    expect((await ownEntries(server.log)).map(({ action, context }) => ({ action, context }))).toEqual([
+      {
+        action: 'countersign.submission.refused',
+        context: {
+          count: 3,
+          inputs: [
+            { line: 3, faults: [{ code: 'invalid-json', pointer: '' }], input_hmac: expect.any(String) },
+            { line: 5, faults: [{ code: 'unknown-member', pointer: '/extra' }], input_hmac: expect.any(String) },
+            { line: 8, faults: [{ code: 'too-large', pointer: '' }], input_hmac: expect.any(String) },
+          ],
+        },
+      },
+      {
+        action: 'countersign.security.event-id-conflict',
+        context: { count: 1, conflicts: [{ event_id: 'n1', index: 0 }] },
+      },
+    ]);
   });
 
   it('of bad lines only stores nothing and says so line by line', async () => {
     const answer = await post(['{}', '[]']);
     expect(answer.status).toBe(200);
     expect(linesOf(answer.text).map(({ status }) => status)).toEqual(['refused', 'refused']);
-    expect(server.log.treeSize()).toBe(0);
+    expect(await producerEvents(server.log)).toBe(0);
   });
 
   it.each([[['']], [['', ' ', '']]])('without a line is refused: %j', async (lines) => {

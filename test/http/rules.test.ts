@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseTlogProof } from '../../proofs/tlog-proof.ts';
 import { parseRuleReference } from '../../src/trail/rules.ts';
 import { openTrail } from '../../src/trail/trail.ts';
-import { type TestServer, testContexts, withServer } from '../support/http.ts';
+import { ownEntries, type TestServer, testContexts, withServer } from '../support/http.ts';
 
 const HASH = (digit: string): string => `sha256:${digit.repeat(64)}`;
 const rule = (version: string, more: object = {}): object => ({
@@ -44,9 +44,16 @@ describe('rules', () => {
         json: { type: 'urn:countersign:problem:rule-version-exists', index: 0 },
       });
       expect(await publish(rule('v2'), server.auditor)).toMatchObject({ status: 403 });
-      expect(await publish(rule('3', { definition_hash: HASH('3') }))).toMatchObject({ status: 422, json: { errors: [{ pointer: '/version' }] } });
+      expect((await ownEntries(server.log)).map(({ action }) => action)).toEqual([
+        'countersign.rule.publish',
+        'countersign.access.refused',
+      ]);
+      expect(await publish(rule('3', { definition_hash: HASH('3') }))).toMatchObject({
+        status: 422,
+        json: { errors: [{ pointer: '/version' }] },
+      });
       expect(await publish({ ...rule('v2'), text: 'allow if true' })).toMatchObject({ status: 422 });
-      expect(server.log.treeSize()).toBe(1);
+      expect(server.log.treeSize()).toBe(2);
     }));
 
   it('have a history with proofs, and one version in force at any index', () =>

@@ -87,7 +87,7 @@ describe('GET /metrics', () => {
         'countersign_events_submitted_total{log="test",outcome="conflict"} 1',
         'countersign_events_submitted_total{log="test",outcome="refused"} 1',
         'countersign_submit_duration_seconds_count{log="test"} 3',
-        'countersign_log_tree_size{log="test"} 1',
+        'countersign_log_tree_size{log="test"} 3',
         'countersign_log_published_size{log="test"} 0',
         'countersign_log_accepting{log="test"} 1',
         'countersign_witness_cosigned_size{log="test",witness="w1"} 0',

@@ -5,7 +5,7 @@
  * An answer lists the headers that matter; others may be there. `…` stands for one or more characters.
  */
 import { describe, expect, it } from 'vitest';
-import { type TestServer, testEvent, withServer } from '../support/http.ts';
+import { ownEntries, type TestServer, testEvent, withServer } from '../support/http.ts';
 
 const EVENT = JSON.stringify(testEvent('01JH2K8Q9R3W5T7V9X1Z3B5D7F'));
 
@@ -71,7 +71,7 @@ describe('a conversation', () => {
          {"type":"urn:countersign:problem:not-yet-published","title":"The event is stored, and not yet under a published checkpoint","status":409,"detail":"The event 0 is durable; the published checkpoint covers 0 events and will follow.","instance":"urn:uuid:00000000-0000-4000-8000-000000000002","index":0,"published_size":0}`,
       );
 
-      // Two of three witnesses cosign.
+      // Two of three witnesses cosign what is there: the event, and the entry that says that its id was used twice.
       await server.publish();
       await says(
         server,
@@ -82,7 +82,7 @@ describe('a conversation', () => {
          access-control-allow-origin: *
 
          log.example/test
-         1
+         2
          …
 
          — log.example/test …
@@ -90,6 +90,7 @@ describe('a conversation', () => {
          — witness.example/w2 …
          — witness.example/w3 …`,
       );
+      // From here on each answer is a read, and each read is an entry that the answer names.
       await says(
         server,
         `GET /test/events/01JH2K8Q9R3W5T7V9X1Z3B5D7F/proof
@@ -98,13 +99,15 @@ describe('a conversation', () => {
          content-type: text/plain; charset=utf-8
          content-disposition: attachment; filename="0.tlog-proof"
          vary: accept
+         countersign-read-entry: 2
 
          c2sp.org/tlog-proof@v1
          extra …
          index 0
+         …
 
          log.example/test
-         1
+         2
          …
 
          — log.example/test …
@@ -119,8 +122,9 @@ describe('a conversation', () => {
          accept: application/json`,
         `200
          content-type: application/json
+         countersign-read-entry: 3
 
-         {"index":0,"size":1,"leaf_hash":"…","proof":[],"checkpoint":"log.example/test\\n1\\n…\\n\\n…","entry":"…","receipt":"c2sp.org/tlog-proof@v1\\n…"}`,
+         {"index":0,"size":2,"leaf_hash":"…","proof":["…"],"checkpoint":"log.example/test\\n2\\n…\\n\\n…","entry":"…","receipt":"c2sp.org/tlog-proof@v1\\n…"}`,
       );
 
       // The auditor opens it, and finds it by what it says.
@@ -131,6 +135,7 @@ describe('a conversation', () => {
         `200
          content-type: application/json
          cache-control: no-store
+         countersign-read-entry: 4
 
          {"card":"…","entry":"…","fields":{"action":{"salt":"…","value":"\\"role.grant\\""},…},"index":0}`,
       );
@@ -140,17 +145,36 @@ describe('a conversation', () => {
          authorization: Bearer ${auditor}`,
         `200
          content-type: application/json
+         countersign-read-entry: 5
 
-         {"origin":"log.example/test","tree_size":1,"published_size":1,"complete":true,"events":[{"index":0,"log_time":"2026-01-08T14:32:07.000000Z","event":{…}}]}`,
+         {"origin":"log.example/test","tree_size":5,"published_size":2,"complete":true,"events":[{"index":0,"log_time":"2026-01-08T14:32:07.000000Z","event":{…}}]}`,
       );
       await says(
         server,
-        `GET /test/events?actor=u_8842&outcome=denied
+        `GET /test/events?q=actor:u_8842+outcome:denied
          authorization: Bearer ${auditor}`,
         `200
+         countersign-read-entry: 6
 
-         {"origin":"log.example/test","tree_size":1,"published_size":1,"complete":true,"events":[]}`,
+         {"origin":"log.example/test","tree_size":6,"published_size":2,"complete":true,"events":[]}`,
       );
+      expect((await ownEntries(server.log)).map(({ action, context }) => [action, context])).toEqual([
+        [
+          'countersign.security.event-id-conflict',
+          { conflicts: [{ event_id: '01JH2K8Q9R3W5T7V9X1Z3B5D7F', index: 0 }], count: 1 },
+        ],
+        ['countersign.read.event', { what: 'receipt', results: 1 }],
+        ['countersign.read.event', { what: 'receipt', results: 1 }],
+        ['countersign.read.event', { what: 'event', results: 1 }],
+        [
+          'countersign.read.search',
+          { query: 'actor:u_8842 outcome:success', tree_size: 5, from_index: 0, complete: true, results: 1 },
+        ],
+        [
+          'countersign.read.search',
+          { query: 'actor:u_8842 outcome:denied', tree_size: 6, from_index: 0, complete: true, results: 0 },
+        ],
+      ]);
     }));
 
   it('about a batch with bad lines in it', () =>

@@ -7,15 +7,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type JsonObject, parseCanonicalJson } from '../../proofs/canonical-json.ts';
+import { joinFields } from '../../proofs/fields.ts';
 import type { PrepareContext } from '../../src/events/types.ts';
 import { type AppOptions, createApp } from '../../src/http/app.ts';
 import type { ServedLog } from '../../src/http/route.ts';
 import { type RunningServer, serveApp } from '../../src/http/server.ts';
+import { LOG_FIELD } from '../../src/log/disclosure.ts';
 import type { OpenLogOptions } from '../../src/log/options.ts';
 import type { Log } from '../../src/log/types.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
 import { memoryTokenStore, type TokenStore } from '../../src/trail/access.ts';
+import { OWN_PRODUCER } from '../../src/trail/record.ts';
 import { openTrail, type Trail } from '../../src/trail/trail.ts';
 import { cosignHead, openTestLog, type TestKeys, until } from './test-log.ts';
 
@@ -41,6 +45,10 @@ export interface TestServer extends RunningServer {
 export interface TestServerOptions {
   readonly app?: Partial<AppOptions>;
   readonly log?: Partial<OpenLogOptions> & { readonly keys?: TestKeys };
+  /** What else is served beside the log and its trail. */
+  readonly served?: Partial<ServedLog>;
+  /** The clock of tokens and of the trail; that of the log stands still. */
+  readonly nowMs?: () => number;
 }
 
 /** Serves one log, named `test`, for the time of the work. */
@@ -64,7 +72,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     nowUs: () => START_US,
     ...options.log,
   });
-  const tokens = memoryTokenStore({ randomBytes: countedBytes('token'), nowMs: () => START_US / 1000 });
+  const nowMs = options.nowMs ?? (() => START_US / 1000);
+  const tokens = memoryTokenStore({ randomBytes: countedBytes('token'), nowMs });
   const { token: producer } = await tokens.create({ role: 'producer', name: 'billing' });
   const { token: auditor } = await tokens.create({ role: 'auditor', name: 'ACME audit' });
   const { token: admin } = await tokens.create({ role: 'admin', name: 'operations' });
@@ -75,11 +84,11 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const trail = await openTrail({
     log,
     prepareContext: contexts,
-    nowMs: () => START_US / 1000,
+    nowMs,
     newId: () => `own-${++ownEvents}`,
   });
   const app = createApp({
-    logs: new Map([['test', { log, tokens, prepareContext: contexts, trail } satisfies ServedLog]]),
+    logs: new Map([['test', { log, tokens, prepareContext: contexts, trail, ...options.served } satisfies ServedLog]]),
     logger: { error: (details) => void logged.push(details) },
     nowMs: () => START_US / 1000,
     newRequestId: () => `00000000-0000-4000-8000-${String(++requests).padStart(12, '0')}`,
@@ -134,6 +143,26 @@ function countedBytes(label: string): (byteCount: number) => Uint8Array {
     const digest = createHash('sha512').update(`${label} ${++calls}`).digest();
     return new Uint8Array(digest.subarray(0, byteCount));
   };
+}
+
+/** What the log recorded by itself from this index on, in order; what producers sent is left out. */
+export async function ownEntries(log: Log, from = 0): Promise<readonly JsonObject[]> {
+  const indices = Array.from({ length: log.treeSize() - from }, (_, i) => from + i);
+  const stored = await log.eventsAt(indices);
+  return stored
+    .filter(({ producerId }) => producerId === OWN_PRODUCER)
+    .map(({ fields }) =>
+      joinFields(
+        fields.flatMap(({ id, opening }) =>
+          id === LOG_FIELD || opening === undefined ? [] : [[id, parseCanonicalJson(opening.value)] as const],
+        ),
+      ),
+    );
+}
+
+/** How many events of producers the log has. */
+export async function producerEvents(log: Log): Promise<number> {
+  return log.treeSize() - (await ownEntries(log)).length;
 }
 
 /** A valid event of the smallest kind, with changes. */
