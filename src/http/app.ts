@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { createBodyReader } from './body.ts';
 import { eventRoutes } from './events.ts';
+import { createExportGate, exportRoutes } from './export.ts';
 import { headRoutes } from './heads.ts';
 import { createCheckpointJudge, healthRoutes } from './health.ts';
 import { indexRoute } from './index-page.ts';
@@ -56,6 +57,7 @@ const LOG_ROUTES: readonly Route[] = [
   ...submitRoutes,
   ...searchRoutes,
   ...eventRoutes,
+  ...exportRoutes,
   ...tokenRoutes,
   ...ruleRoutes,
   ...producerKeyRoutes,
@@ -77,6 +79,7 @@ export function createApp(options: AppOptions): App {
     limits,
     bodies: createBodyReader(limits),
     waits: createWaits(limits),
+    exports: createExportGate(limits),
     judgeCheckpoint: createCheckpointJudge(),
     metrics: createMetrics(options.logs, { withProcess: options.processMetrics ?? false }),
     logger: options.logger ?? { error() {} },

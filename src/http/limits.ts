@@ -31,6 +31,10 @@ export interface HttpLimits {
   readonly maxPageEvents: number;
   /** A page ends early, and says so, rather than grow beyond this. */
   readonly maxPageBytes: number;
+  /** Exports at one time; each reads the whole log. */
+  readonly maxExports: number;
+  /** An export that its client takes nothing of for so long is cut off. */
+  readonly exportStallMs: number;
   /** After a close was asked for: how long requests in flight may take. */
   readonly closeGraceMs: number;
 }
@@ -55,5 +59,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   defaultPageEvents: 100,
   maxPageEvents: 1_000,
   maxPageBytes: 8 * MIB,
+  maxExports: 4,
+  exportStallMs: 60_000,
   closeGraceMs: 10_000,
 };

@@ -16,6 +16,7 @@ import { type Principal, type Role, roleAllows, type TokenStore } from '../trail
 import { OutOfScope } from '../trail/scope.ts';
 import { type Trail, tokenActor } from '../trail/trail.ts';
 import type { BodyReader } from './body.ts';
+import type { ExportGate } from './export.ts';
 import type { CheckpointJudge } from './health.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';
@@ -44,6 +45,7 @@ export interface Services {
   readonly limits: HttpLimits;
   readonly bodies: BodyReader;
   readonly waits: Waits;
+  readonly exports: ExportGate;
   readonly judgeCheckpoint: CheckpointJudge;
   readonly metrics: HttpMetrics;
   readonly logger: HttpLogger;

@@ -12,7 +12,7 @@ import { hash } from 'node:crypto';
 import { parseDecimal } from '../../proofs/numbers.ts';
 import type { Log } from '../log/types.ts';
 import { type EventQuery, formatQuery } from './query.ts';
-import { type Conditions, conditionsOf, type Scope } from './scope.ts';
+import { conditionsOf, type Scope } from './scope.ts';
 
 /** A question, and what the asker may see. */
 export interface Asked {
@@ -55,48 +55,50 @@ export async function findEvents(
   position: SearchPosition | undefined,
   limit: number,
 ): Promise<FoundPage> {
-  const size = position?.size ?? log.treeSize();
-  const conditions = conditionsOf(asked.query, asked.scope);
-  const { first, end } = await indexRange(log, conditions, size);
-  const from = Math.max(first, position?.next ?? 0);
-  if (from >= end) return { size, indices: [], complete: true, next: end };
-  const { terms, anyOf } = conditions;
-  // One more than asked for: its presence is what tells a full page from the last one.
-  const found = await log.search({ terms, anyOf, from, size: end, limit: limit + 1 });
-  const beyond = found.indices[limit];
-  if (beyond !== undefined) return { size, indices: found.indices.slice(0, limit), complete: false, next: beyond };
-  return { size, indices: found.indices, complete: found.complete, next: found.complete ? end : found.next };
+  const answer = await openAnswer(log, asked, position?.size ?? log.treeSize());
+  return answer.page(position?.next ?? 0, limit);
 }
 
-/** How many events the whole answer has, at a pinned size; reads the search index only. */
-export async function countEvents(log: Log, asked: Asked, size: number): Promise<number> {
-  const conditions = conditionsOf(asked.query, asked.scope);
-  const { first, end } = await indexRange(log, conditions, size);
-  const { terms, anyOf } = conditions;
-  if (terms.length === 0 && anyOf.length === 0) return Math.max(0, end - first);
-  let count = 0;
-  for (let from = first; from < end; ) {
-    const found = await log.search({ terms, anyOf, from, size: end, limit: COUNT_LIMIT });
-    count += found.indices.length;
-    if (found.complete && found.indices.length < COUNT_LIMIT) break;
-    from = found.next;
-  }
-  return count;
+/** The answer to a question at one size of the tree. */
+export interface PinnedAnswer {
+  /** The first `limit` events from index `next` on. */
+  page(next: number, limit: number): Promise<FoundPage>;
+  /** How many events it has in all; reads the search index only. */
+  count(): Promise<number>;
+}
+
+/** Looks up once which indices the range of time means. */
+export async function openAnswer(log: Log, asked: Asked, size: number): Promise<PinnedAnswer> {
+  const { terms, anyOf, fromUs, toUs } = conditionsOf(asked.query, asked.scope);
+  const first = fromUs === undefined ? 0 : await log.indexAtTime(fromUs);
+  const end = toUs === undefined ? size : Math.min(size, await log.indexAtTime(toUs));
+  const search = (from: number, limit: number) => log.search({ terms, anyOf, from, size: end, limit });
+  return {
+    page: async (next, limit) => {
+      const from = Math.max(first, next);
+      if (from >= end) return { size, indices: [], complete: true, next: end };
+      // One more than asked for: its presence is what tells a full page from the last one.
+      const found = await search(from, limit + 1);
+      const beyond = found.indices[limit];
+      if (beyond !== undefined) return { size, indices: found.indices.slice(0, limit), complete: false, next: beyond };
+      return { size, indices: found.indices, complete: found.complete, next: found.complete ? end : found.next };
+    },
+    count: async () => {
+      if (terms.length === 0 && anyOf.length === 0) return Math.max(0, end - first);
+      let count = 0;
+      for (let from = first; from < end; ) {
+        const found = await search(from, COUNT_LIMIT);
+        count += found.indices.length;
+        if (found.complete && found.indices.length < COUNT_LIMIT) break;
+        from = found.next;
+      }
+      return count;
+    },
+  };
 }
 
 /** Indices that are held at once while counting. */
 const COUNT_LIMIT = 65_536;
-
-/** The indices of the tree whose log times lie in the range of time. */
-async function indexRange(
-  log: Log,
-  { fromUs, toUs }: Conditions,
-  size: number,
-): Promise<{ readonly first: number; readonly end: number }> {
-  const first = fromUs === undefined ? 0 : await log.indexAtTime(fromUs);
-  const end = toUs === undefined ? size : Math.min(size, await log.indexAtTime(toUs));
-  return { first, end };
-}
 
 const CURSOR_VERSION = '1';
 const MAX_CURSOR_LENGTH = 200;
