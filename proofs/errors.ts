@@ -53,7 +53,19 @@ export type ProofErrorCode =
   | 'invalid-opened-event'
   | 'commitment-mismatch'
   | 'card-mismatch'
-  | 'entry-mismatch';
+  | 'entry-mismatch'
+  | 'invalid-filter'
+  | 'invalid-zip'
+  | 'invalid-bundle'
+  | 'missing-file'
+  | 'unexpected-file'
+  | 'digest-mismatch'
+  | 'range-mismatch'
+  | 'missing-event'
+  | 'unexpected-event'
+  | 'filter-mismatch'
+  | 'count-mismatch'
+  | 'pin-mismatch';
 
 /** Values that name what went wrong: an index, a field id, a size. Never contents. */
 export type ErrorDetails = Readonly<Record<string, string | number>>;

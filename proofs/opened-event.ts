@@ -59,7 +59,11 @@ const BOUNDS = { maxDepth: 4, maxValues: 8 * MAX_CARD_FIELDS };
 /** Reads an opened event strictly. Throws `invalid-opened-event`, or a code of the JSON parser. */
 export function parseOpenedEvent(text: string): OpenedEvent {
   if (text.length > MAX_OPENED_EVENT_CHARACTERS) throw invalid('longer than an opened event can be');
-  const json = parseStrictJson(text, BOUNDS);
+  return readOpenedEvent(parseStrictJson(text, BOUNDS));
+}
+
+/** The same, for a value that was parsed strictly as part of something larger. Throws `invalid-opened-event`. */
+export function readOpenedEvent(json: JsonValue | undefined): OpenedEvent {
   const { index, entry, card, fields, withheld, erased } = readMembers(
     json,
     ['index', 'entry', 'card', 'fields'],
@@ -79,15 +83,20 @@ export function parseOpenedEvent(text: string): OpenedEvent {
 
 /** The text of an opened event, fields in the card's order with `log` at the end as given. */
 export function formatOpenedEvent(opened: OpenedEvent): string {
+  return canonicalJson(openedEventJson(opened));
+}
+
+/** The opened event as a JSON value; what `readOpenedEvent` reads back. */
+export function openedEventJson(opened: OpenedEvent): JsonObject {
   const fields = [...opened.fields].map(([id, { salt, value }]) => [id, { salt: base64Encode(salt), value }]);
-  return canonicalJson({
+  return {
     index: opened.index,
     entry: base64Encode(opened.entry),
     card: base64Encode(opened.card),
     fields: Object.fromEntries(fields),
     ...(opened.withheld.length > 0 && { withheld: opened.withheld }),
     ...(opened.erased.length > 0 && { erased: opened.erased }),
-  });
+  };
 }
 
 /**

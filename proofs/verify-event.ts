@@ -14,34 +14,21 @@
  */
 import { equalBytes, utf8Decode } from './bytes.ts';
 import { checkInclusion } from './check.ts';
+import { ClaimReport, type Conclusion } from './claims.ts';
 import { verify } from './ed25519.ts';
 import { submissionMessage } from './entry.ts';
-import { type ErrorDetails, ProofError, type ProofErrorCode } from './errors.ts';
+import { ProofError } from './errors.ts';
+import { judgeQuorum } from './judge-head.ts';
 import { type CheckedEvent, checkOpenedEvent, type OpenedEvent, parseOpenedEvent } from './opened-event.ts';
-import { type CheckedCheckpoint, checkCheckpoint, NO_QUORUM, type Policy, parsePolicy } from './policy.ts';
+import { type CheckedCheckpoint, checkCheckpoint, type Policy, parsePolicy } from './policy.ts';
 import { quote } from './quote.ts';
 import { parseTlogProof, type TlogProof } from './tlog-proof.ts';
 
 export type ClaimName = 'contents' | 'receipt' | 'log-signature' | 'witnesses' | 'inclusion' | 'producer-signature';
 
-export interface Claim {
-  readonly claim: ClaimName;
-  readonly result: 'pass' | 'fail' | 'incomplete';
-  /** One sentence for a reader; names from the input are quoted and escaped. */
-  readonly detail: string;
-}
-
-export interface Verdict {
-  readonly verdict: 'PASS' | 'FAIL' | 'INCOMPLETE';
-  /** Why, in one line: the first claim that does not hold, or that could not be checked. */
-  readonly reason: string;
-  readonly claims: readonly Claim[];
-  /** Stated by the input and proved by nothing here. */
-  readonly notes: readonly string[];
+export interface Verdict extends Conclusion<ClaimName> {
   /** Index that the opened event or, failing that, the receipt speaks of. */
   readonly index?: number;
-  /** The first failure, for programs: its code, and where it has them, `index` and `field`. */
-  readonly failure?: { readonly code: ProofErrorCode; readonly details: ErrorDetails };
   /** The event, once its contents were checked. It is worth what the verdict is. */
   readonly event?: CheckedEvent;
   /** The checkpoint, once the log's signature was checked. */
@@ -61,13 +48,6 @@ export interface VerifyEventInput {
 
 export type EventToVerify = Omit<VerifyEventInput, 'policy'>;
 
-/** What no verdict can say, to be printed with every one (REQUIREMENTS, limits). */
-export const LIMITS: readonly string[] = [
-  'Nothing proves an event that was never submitted; sequence numbers show gaps between submitted events only.',
-  'Erasure cannot recall a copy that was already handed over.',
-  'A quorum of witnesses that collude can hide a fork.',
-];
-
 export function verifyEvent(input: VerifyEventInput): Verdict {
   return createEventVerifier(input.policy)(input);
 }
@@ -86,7 +66,7 @@ function judgeEvent(
   policy: VerifyEventInput['policy'],
   judge: JudgeCheckpoint,
 ): Verdict {
-  const report = new Report();
+  const report: Report = new ClaimReport(ORDER);
 
   const parsed = report.attempt('contents', () => parseOpenedEvent(textOf(opened)));
   const event = parsed && report.attempt('contents', () => checkOpenedEvent(parsed));
@@ -101,8 +81,15 @@ function judgeEvent(
     judgeInclusion(report, event, receipt, checkpoint);
   }
   if (event !== undefined) judgeProducerSignature(report, event, checkpoint, producerKey);
-  return report.verdict({ index, event, checkpoint });
+  return {
+    ...report.conclude(REQUIRED),
+    ...(index !== undefined && { index }),
+    ...(event !== undefined && { event }),
+    ...(checkpoint !== undefined && { checkpoint }),
+  };
 }
+
+type Report = ClaimReport<ClaimName>;
 
 /** Without these, whatever else holds, an event was not verified. */
 const REQUIRED: readonly ClaimName[] = ['contents', 'receipt', 'log-signature', 'witnesses', 'inclusion'];
@@ -181,18 +168,6 @@ function rememberLast(): JudgeCheckpoint {
   };
 }
 
-function judgeQuorum(report: Report, policy: Policy, { quorum, witnesses }: CheckedCheckpoint): void {
-  const names = witnesses.map(({ name }) => quote(name)).join(', ');
-  if (!quorum) {
-    const by = witnesses.length === 0 ? 'no witness of the policy cosigned' : `only cosigned by ${names}`;
-    report.fail('witnesses', new ProofError('quorum-not-met', `the quorum of the policy is not met: ${by}`));
-  } else if (policy.quorum === NO_QUORUM) {
-    report.pass('witnesses', 'the policy asks for no witness');
-  } else {
-    report.pass('witnesses', `cosigned by ${names}, which the policy accepts`);
-  }
-}
-
 function judgeInclusion(
   report: Report,
   event: CheckedEvent,
@@ -238,67 +213,6 @@ function judgeProducerSignature(
     }
     report.pass('producer-signature', `producer ${quote(producerId)} signed event ${index}`);
   });
-}
-
-/** Collects claims. The first result that is not a pass decides a claim for good. */
-class Report {
-  readonly #claims = new Map<ClaimName, Claim>();
-  readonly #notes: string[] = [];
-  #failure: { readonly code: ProofErrorCode; readonly details: ErrorDetails } | undefined;
-
-  pass(claim: ClaimName, detail: string): void {
-    this.#record({ claim, result: 'pass', detail });
-  }
-
-  incomplete(claim: ClaimName, detail: string): void {
-    this.#record({ claim, result: 'incomplete', detail });
-  }
-
-  fail(claim: ClaimName, error: ProofError): void {
-    this.#failure ??= { code: error.code, details: error.details };
-    this.#record({ claim, result: 'fail', detail: error.message });
-  }
-
-  note(text: string): void {
-    this.#notes.push(text);
-  }
-
-  /** The value of a step, or undefined and a failed claim. Whatever a step throws, the input is what it failed on. */
-  attempt<T>(claim: ClaimName, step: () => T): T | undefined {
-    try {
-      return step();
-    } catch (error) {
-      this.fail(claim, error instanceof ProofError ? error : new ProofError('invalid-argument', String(error)));
-      return undefined;
-    }
-  }
-
-  verdict(known: {
-    readonly index: number | undefined;
-    readonly event: CheckedEvent | undefined;
-    readonly checkpoint: CheckedCheckpoint | undefined;
-  }): Verdict {
-    for (const claim of REQUIRED) if (!this.#claims.has(claim)) this.incomplete(claim, 'could not be checked');
-    const claims = [...this.#claims.values()].sort((a, b) => ORDER.indexOf(a.claim) - ORDER.indexOf(b.claim));
-    const failed = claims.find(({ result }) => result === 'fail');
-    const open = claims.find(({ result }) => result === 'incomplete');
-    const decisive = failed ?? open;
-    return {
-      verdict: failed !== undefined ? 'FAIL' : open !== undefined ? 'INCOMPLETE' : 'PASS',
-      reason: decisive === undefined ? 'every claim was checked and holds' : `${decisive.claim}: ${decisive.detail}`,
-      claims,
-      notes: this.#notes,
-      ...(known.index !== undefined && { index: known.index }),
-      ...(this.#failure !== undefined && { failure: this.#failure }),
-      ...(known.event !== undefined && { event: known.event }),
-      ...(known.checkpoint !== undefined && { checkpoint: known.checkpoint }),
-    };
-  }
-
-  #record(claim: Claim): void {
-    const before = this.#claims.get(claim.claim);
-    if (before === undefined || before.result === 'pass') this.#claims.set(claim.claim, claim);
-  }
 }
 
 const ORDER: readonly ClaimName[] = [...REQUIRED, 'producer-signature'];

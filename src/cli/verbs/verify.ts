@@ -5,7 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { parsePolicy } from '../../../proofs/policy.ts';
-import { createEventVerifier, LIMITS, type Verdict } from '../../../proofs/verify-event.ts';
+import { LIMITS } from '../../../proofs/claims.ts';
+import { createEventVerifier, type Verdict } from '../../../proofs/verify-event.ts';
 import { CliError, EXIT, type ExitCode, messageOf, systemCode } from '../errors.ts';
 import { type EvidencePair, findPairs } from '../evidence-files.ts';
 import { type Io, oneLine, printResult } from '../io.ts';
