@@ -30,15 +30,15 @@ interface Gap {
 }
 
 interface Track {
-  /** One more than the highest number of this run. */
-  next: number;
+  /** The highest number of this run. */
+  highest: number;
   lastIndex: number;
   lastTimeUs: number;
   /** Too young to be reported. */
   settling: Gap[];
   /** Reported, and still open. */
   open: Gap[];
-  /** The number after a step back: if it comes, the producer counts from there now. */
+  /** The number of the last step back: if the one after it comes, the producer counts from there now. */
   restart: number | null;
 }
 
@@ -69,13 +69,13 @@ class SequenceDetector implements Detector {
     if (number === null || event.isOwn) return [];
     const track = this.#tracks.get(producerId);
     if (track === undefined) {
-      this.#follow(producerId, { ...newTrack(), next: number + 1, lastIndex: index, lastTimeUs: logTimeUs });
+      this.#follow(producerId, { ...newTrack(), highest: number, lastIndex: index, lastTimeUs: logTimeUs });
       return [];
     }
-    if (number < track.next) return this.#behind(event, number, track);
-    const findings = number === track.next ? [] : this.#ahead(event, number, track);
-    if (number === track.next) track.restart = null;
-    track.next = number + 1;
+    if (number <= track.highest) return this.#behind(event, number, track);
+    const findings = number === track.highest + 1 ? [] : this.#ahead(event, number, track);
+    if (number === track.highest + 1) track.restart = null;
+    track.highest = number;
     track.lastIndex = index;
     track.lastTimeUs = logTimeUs;
     return findings;
@@ -99,8 +99,8 @@ class SequenceDetector implements Detector {
 
   save(): JsonValue {
     const tracks = [...this.#tracks].map(
-      ([id, { next, lastIndex, lastTimeUs, settling, open, restart }]): JsonValue => {
-        return [id, next, lastIndex, lastTimeUs, restart, settling.map(savedGap), open.map(savedGap)];
+      ([id, { highest, lastIndex, lastTimeUs, settling, open, restart }]): JsonValue => {
+        return [id, highest, lastIndex, lastTimeUs, restart, settling.map(savedGap), open.map(savedGap)];
       },
     );
     return { tracks, stepsBack: this.#stepsBack.save() };
@@ -110,9 +110,9 @@ class SequenceDetector implements Detector {
     const { tracks, stepsBack } = objectIn(state, 'sequence');
     this.#stepsBack.restore(stepsBack ?? null);
     for (const item of listIn(tracks, 'tracks')) {
-      const [id, next, lastIndex, lastTimeUs, restart, settling, open] = listIn(item, 'a track');
+      const [id, highest, lastIndex, lastTimeUs, restart, settling, open] = listIn(item, 'a track');
       this.#follow(textIn(id, 'a producer'), {
-        next: integerIn(next, 'a number'),
+        highest: integerIn(highest, 'a number'),
         lastIndex: integerIn(lastIndex, 'an index'),
         lastTimeUs: integerIn(lastTimeUs, 'a time'),
         restart: integerOrNullIn(restart, 'a number'),
@@ -134,7 +134,8 @@ class SequenceDetector implements Detector {
 
   /** Numbers were left out: that settles before it is a finding. */
   #ahead({ producerId, index, logTimeUs }: Examined, number: number, track: Track): Finding[] {
-    const { next: from, lastIndex: beforeIndex, lastTimeUs: beforeTimeUs } = track;
+    const { highest, lastIndex: beforeIndex, lastTimeUs: beforeTimeUs } = track;
+    const from = highest + 1;
     track.settling.push({ from, to: number - 1, beforeIndex, beforeTimeUs, afterIndex: index, afterTimeUs: logTimeUs });
     this.#settling.add(producerId);
     this.#dueUs = earlier(this.#dueUs, logTimeUs + this.#settleUs);
@@ -150,8 +151,8 @@ class SequenceDetector implements Detector {
       track.settling = replaced(track.settling, settling, number);
       return [];
     }
-    if (number === track.restart) {
-      track.next = number + 1;
+    if (track.restart !== null && number === track.restart + 1) {
+      track.highest = number;
       track.lastIndex = event.index;
       track.lastTimeUs = event.logTimeUs;
       track.restart = null;
@@ -161,7 +162,7 @@ class SequenceDetector implements Detector {
     const open = track.open.find((gap) => gap.from <= number && number <= gap.to);
     const findings = this.#stepsBack.note(producerId, event, number).map(stepBackFinding);
     if (open === undefined) {
-      track.restart = number + 1;
+      track.restart = number;
       return findings;
     }
     track.open = replaced(track.open, open, number);
@@ -177,7 +178,7 @@ class SequenceDetector implements Detector {
 }
 
 function newTrack(): Track {
-  return { next: 0, lastIndex: 0, lastTimeUs: 0, settling: [], open: [], restart: null };
+  return { highest: 0, lastIndex: 0, lastTimeUs: 0, settling: [], open: [], restart: null };
 }
 
 /** The gaps with what is left of one of them after its number came: nothing, one part, or two. */
