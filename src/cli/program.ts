@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { ProofError } from '../../proofs/errors.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './errors.ts';
 import type { Io } from './io.ts';
+import { catalogueVerb } from './verbs/catalogue.ts';
 import { checkpointVerb } from './verbs/checkpoint.ts';
 import { eventVerb } from './verbs/event.ts';
 import { healthVerb } from './verbs/health.ts';
@@ -14,6 +15,7 @@ import { initVerb } from './verbs/init.ts';
 import { keyVerb } from './verbs/key.ts';
 import { keygenVerb } from './verbs/keygen.ts';
 import { proofVerb } from './verbs/proof.ts';
+import { redactVerb } from './verbs/redact.ts';
 import { rulesVerb } from './verbs/rules.ts';
 import { serveVerb } from './verbs/serve.ts';
 import { submitVerb } from './verbs/submit.ts';
@@ -37,7 +39,7 @@ const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb],
   ...[submitVerb, importVerb],
   ...[eventVerb, proofVerb, verifyVerb, checkpointVerb],
-  ...[rulesVerb],
+  ...[catalogueVerb, rulesVerb, redactVerb],
   ...[healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb],
 ];
 

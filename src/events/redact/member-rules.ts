@@ -44,7 +44,7 @@ export const MEMBER_RULES: readonly MemberRule[] = [
     rule: 'password',
     triggers: ['passw', 'passphrase', 'passcode', 'pwd', 'pass"', 'pw"'],
     names:
-      /(?:passw(?:ord|d|ort)|passphrase|passcode|pwd)(?:s|\d{1,2}|hash|hashed|digest|salt|confirm|confirmation|again|repeat|value|text|plaintext|data|string|encrypted|old|new)?$|^(?:db|user|my|smtp|imap|ftp|root|admin|login|basic|proxy)?(?:pass|pw)$/,
+      /(?:passw(?:ord|d|ort)|passphrase|passcode|pwd)(?:s|\d{1,2}|hash|hashed|digest|salt|confirm|confirmation|again|repeat|value|text|plaintext|string|encrypted|old|new)?$|^(?:db|user|my|smtp|imap|ftp|root|admin|login|basic|proxy)?(?:pass|pw)$/,
     isSecret: anyText,
     isDeep: true,
   },

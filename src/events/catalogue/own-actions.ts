@@ -1,0 +1,67 @@
+/**
+ * The log's own actions, under `countersign.`: known to every catalogue, defined by none, and used by nobody but the log.
+ * They form a class of their own, so that a scope or a count of an organisation's classes never holds them by accident.
+ */
+import { RESERVED_ACTION_PREFIX } from '../validate.ts';
+import type { ActionRule } from './catalogue.ts';
+
+export const OWN_CLASS = 'countersign';
+export const OWN_CLASS_TITLE = 'The audit trail itself';
+
+/** Titles, for lists and exports. An action that is not here is shown by its words. */
+const TITLES: Readonly<Record<string, string>> = {
+  'countersign.access.refused': 'Refused access to the audit trail',
+  'countersign.archive.seal': 'Sealed an archive',
+  'countersign.attestation': 'Attested what was recorded in a day',
+  'countersign.catalogue.publish': 'Published the catalogue of audited actions',
+  'countersign.clock.check': 'Checked the clock of the audit trail',
+  'countersign.erasure.complete': 'Erased personal data',
+  'countersign.erasure.request': 'Ordered the erasure of personal data',
+  'countersign.finding.acknowledge': 'Acknowledged a finding',
+  'countersign.finding.raise': 'Raised a finding',
+  'countersign.heartbeat': 'Showed that the audit trail is alive',
+  'countersign.hold.place': 'Placed a legal hold',
+  'countersign.hold.release': 'Released a legal hold',
+  'countersign.key.register': 'Registered the key of a producer',
+  'countersign.key.revoke': 'Revoked the key of a producer',
+  'countersign.read.event': 'Read an event',
+  'countersign.read.evidence': 'Took evidence from the audit trail',
+  'countersign.read.export': 'Exported events',
+  'countersign.read.search': 'Searched the audit trail',
+  'countersign.redaction.publish': 'Published the rules of redaction',
+  'countersign.retention.publish': 'Published how long events are kept',
+  'countersign.review.complete': 'Completed a periodic review',
+  'countersign.rule.publish': 'Published a rule',
+  'countersign.sample.commit': 'Committed to a random sample',
+  'countersign.sample.reveal': 'Revealed a random sample',
+  'countersign.security.event': 'Saw a threat to the audit trail',
+  'countersign.security.identity': 'Failed to map a name to an identity',
+  'countersign.submission.refused': 'Refused an event',
+  'countersign.token.create': 'Created a token for the audit trail',
+  'countersign.token.revoke': 'Revoked a token for the audit trail',
+};
+
+export function isOwnAction(action: string): boolean {
+  return action.startsWith(RESERVED_ACTION_PREFIX);
+}
+
+export function ownAction(action: string): ActionRule {
+  return {
+    name: action,
+    title: TITLES[action] ?? `The audit trail: ${action.slice(RESERVED_ACTION_PREFIX.length).replaceAll('.', ' ')}`,
+    class: OWN_CLASS,
+    breakGlass: false,
+    retention: 'critical',
+    required: [],
+    requiredOnSuccess: [],
+    personal: [],
+    sensitive: [],
+    separatePaths: [],
+    minimise: [],
+  };
+}
+
+/** The own actions that have titles. */
+export function titledOwnActions(): readonly string[] {
+  return Object.keys(TITLES);
+}
