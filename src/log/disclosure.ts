@@ -6,6 +6,8 @@
  *
  * While `secret` is there, a field without a salt of its own has the derived one. The first erasure destroys the
  * secret and stores the remaining salts as such (DESIGN.md, Commitment).
+ *
+ * Where a log was restored from a mirror, which has no contents, there is `cbor(["lost"])` in their place.
  */
 import { type CborValue, decodeCbor, encodeCbor } from '../../proofs/cbor.ts';
 import { commitField, deriveSalt } from '../../proofs/commitment.ts';
@@ -15,6 +17,9 @@ import { LogError, type StoredField } from './types.ts';
 
 /** The id of the field that the log itself adds; it is committed to beside the card. */
 export const LOG_FIELD = 'log';
+
+/** In the place of contents that a restored log does not have. Not even the card is known, only its hash. */
+export const LOST_DISCLOSURE: Uint8Array = encodeCbor(['lost']);
 
 export function encodeDisclosure(event: Prepared): Uint8Array {
   const fields = event.fields.map(([id, value]): CborValue => [id, value, event.salts?.get(id) ?? null]);

@@ -34,7 +34,32 @@ export interface Integrated {
   readonly rows: readonly PutRow[];
 }
 
+/** What integrating needs to know of an entry, whether it was just submitted or comes back from a mirror. */
+export interface EntryToIntegrate {
+  readonly index: number;
+  readonly entry: Uint8Array;
+  readonly leafHash: Hash;
+  readonly logTime: number;
+  /** Its contents, see disclosure.ts. */
+  readonly disclosure: Uint8Array;
+  readonly byteCount: number;
+}
+
 export function integrate(before: TreeState, group: readonly Sequenced[], hasher: Hasher): Integrated {
+  const entries = group.map(({ index, entry, leafHash, logTime, event }): EntryToIntegrate => {
+    const { byteCount } = event;
+    return { index, entry, leafHash, logTime, disclosure: encodeDisclosure(event), byteCount };
+  });
+  const { state, rows } = integrateEntries(before, entries, hasher);
+  const ids = group.map(({ event, index }) => ({
+    key: idKey(event.eventId, event.producerId),
+    value: encodeIdRow(index, event.contentMac),
+  }));
+  return { state, rows: [...rows, ...ids, ...tailRows(indexed(group), hasher)] };
+}
+
+/** The tree and the entries with their contents; ids and search terms are for the caller, if there are any. */
+export function integrateEntries(before: TreeState, group: readonly EntryToIntegrate[], hasher: Hasher): Integrated {
   const rows: PutRow[] = [];
   const edges = before.edges.map((edge) => [...edge]);
   const range = appendLeaves(
@@ -56,13 +81,8 @@ export function integrate(before: TreeState, group: readonly Sequenced[], hasher
   for (const chunk of chunks(group)) {
     const first = chunk[0]?.index ?? 0;
     rows.push({ key: chunkKey('entries', first), value: encodeEntryBundle(chunk.map((one) => one.entry)) });
-    const disclosures = chunk.map((one) => encodeDisclosure(one.event));
-    rows.push({ key: chunkKey('disclosures', first), value: encodeCbor(disclosures) });
+    rows.push({ key: chunkKey('disclosures', first), value: encodeCbor(chunk.map((one) => one.disclosure)) });
   }
-  for (const { event, index } of group) {
-    rows.push({ key: idKey(event.eventId, event.producerId), value: encodeIdRow(index, event.contentMac) });
-  }
-  rows.push(...tailRows(indexed(group), hasher));
   rows.push({ key: STATE_KEY, value: encodeState(state) });
   return { state, rows };
 }
@@ -77,18 +97,18 @@ export function encodeState(state: TreeState): Uint8Array {
   return encodeCbor([STATE_FORMAT, state.range.size, state.lastLogTime, state.range.hashes]);
 }
 
-function chunks(group: readonly Sequenced[]): readonly (readonly Sequenced[])[] {
-  const out: Sequenced[][] = [];
-  let current: Sequenced[] = [];
+function chunks(group: readonly EntryToIntegrate[]): readonly (readonly EntryToIntegrate[])[] {
+  const out: EntryToIntegrate[][] = [];
+  let current: EntryToIntegrate[] = [];
   let bytes = 0;
   for (const one of group) {
-    if (current.length === CHUNK_EVENTS || (current.length > 0 && bytes + one.event.byteCount > CHUNK_BYTES)) {
+    if (current.length === CHUNK_EVENTS || (current.length > 0 && bytes + one.byteCount > CHUNK_BYTES)) {
       out.push(current);
       current = [];
       bytes = 0;
     }
     current.push(one);
-    bytes += one.event.byteCount;
+    bytes += one.byteCount;
   }
   if (current.length > 0) out.push(current);
   return out;

@@ -7,7 +7,7 @@ import { cardHash, encodeCard } from '../../proofs/card.ts';
 import { decodeEntry } from '../../proofs/entry.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
 import type { Store } from '../store/contract.ts';
-import { decodeDisclosure, LOG_FIELD } from './disclosure.ts';
+import { decodeDisclosure, LOG_FIELD, LOST_DISCLOSURE } from './disclosure.ts';
 import { readAllItems } from './entries.ts';
 import type { TreeState } from './integrate.ts';
 import { checkEntry } from './load.ts';
@@ -73,18 +73,22 @@ function openEvent(
     new LogError('corrupt-data', `the contents of event ${index} were altered on disk: they do not open its entry`, {
       index,
     });
+  const decoded = decodeEntry(entry);
+  const { logTime, producerId, producerSeq } = decoded;
+  if (equalBytes(disclosure, LOST_DISCLOSURE)) {
+    const head = { index, entry, leafHash, logTime, producerId, producerSeq };
+    return { ...head, card: new Uint8Array(0), fields: [], contentsLost: true };
+  }
   let fields: StoredEvent['fields'];
   try {
     fields = decodeDisclosure(disclosure, hasher);
   } catch {
     throw altered();
   }
-  const decoded = decodeEntry(entry);
   const card = encodeCard(fields.filter(({ id }) => id !== LOG_FIELD).map(({ id, commitment }) => [id, commitment]));
   const logCommitment = fields.find(({ id }) => id === LOG_FIELD)?.commitment;
   const opens = logCommitment !== undefined && equalBytes(logCommitment, decoded.logCommitment);
   if (!opens || !equalBytes(cardHash(card, hasher), decoded.cardHash)) throw altered();
-  const { logTime, producerId, producerSeq } = decoded;
   return { index, entry, leafHash, logTime, producerId, producerSeq, card, fields };
 }
 

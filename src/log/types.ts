@@ -63,6 +63,11 @@ export interface StoredEvent {
   readonly card: Uint8Array;
   /** The producer's fields and the log's own field `log`. A field without `salt` and `value` was erased. */
   readonly fields: readonly StoredField[];
+  /**
+   * The log was restored from a mirror, which has no contents: `card` is empty and `fields` are none. The entry, its
+   * proof and its receipt are as good as ever.
+   */
+  readonly contentsLost?: true;
 }
 
 /** An event right after its group became durable, with what was submitted still at hand. */
