@@ -13,8 +13,7 @@ import { formatOpenedEvent } from '../../proofs/opened-event.ts';
 import { type Verdict, verifyEvent } from '../../proofs/verify-event.ts';
 import type { Log } from '../log/types.ts';
 import { openedEventOf } from '../trail/open.ts';
-import { awaitCheckpoint } from './await-checkpoint.ts';
-import { exchange, members, parseAnswer } from './client.ts';
+import { exchange, members, parseAnswer, pause } from './client.ts';
 import { dataPaths, logPaths } from './data-dir.ts';
 import { CliError } from './errors.ts';
 import { fetchEvent, fetchReceipt } from './fetch-evidence.ts';
@@ -29,11 +28,12 @@ import { resolveTarget, type Target } from './target.ts';
 import { type RunningNetwork, startNetwork, startOne } from './up.ts';
 
 const EVENT_COUNT = 12;
-/** The event that the insider wants to be someone else's. */
+/** The event that the insider wants to be someone else's, as its producer numbers them. */
 const VICTIM = 4;
 const REAL_ACTOR = 'u_ceo';
 const SCAPEGOAT = 'u_intern';
 const TIMEOUT_MS = 30_000;
+const POLL_MS = 100;
 
 interface Scene {
   readonly io: Io;
@@ -45,8 +45,11 @@ interface Scene {
 
 /** What the auditor took home while the log was still honest. */
 interface Evidence {
+  readonly index: number;
   readonly opened: string;
   readonly receipt: string;
+  /** Entries that every witness had cosigned then. */
+  readonly size: number;
 }
 
 process.exitCode = await runAndReport(processIo, playDemo);
@@ -61,7 +64,7 @@ async function playDemo(io: Io): Promise<void> {
     const scene = await openScene(io, data, running);
     const evidence = await liveHonestly(scene);
     const identity = await loadLog(logPaths(data, running.network.log));
-    const directory = await forge(scene, identity, root);
+    const directory = await forge(scene, identity, evidence, root);
     await restartOnForgery(scene, directory);
     const forged = await openAlone(identity, directory);
     try {
@@ -83,7 +86,7 @@ async function openScene(io: Io, data: string, running: RunningNetwork): Promise
 }
 
 async function liveHonestly({ io, running, auditor, policy }: Scene): Promise<Evidence> {
-  title(io, `${EVENT_COUNT} events are submitted; in event ${VICTIM}, ${REAL_ACTOR} approves a payment`);
+  title(io, `${EVENT_COUNT} events are submitted; in payment-${VICTIM}, ${REAL_ACTOR} approves a payment`);
   const producer = await resolveTarget(io, { network: running.networkFile }, 'producer');
   const submissions = Array.from({ length: EVENT_COUNT }, (_, n) => ({ text: eventText(n), where: `event ${n}` }));
   await submitEvents(io, producer, submissions, {
@@ -92,19 +95,35 @@ async function liveHonestly({ io, running, auditor, policy }: Scene): Promise<Ev
     onRefused: ({ detail }) => fail(`the log refused an event: ${detail}`),
     onWait: () => undefined,
   });
-  const { size } = await awaitCheckpoint(io, auditor, undefined, EVENT_COUNT, TIMEOUT_MS);
-  tell(io, `a checkpoint of ${size} entries is published, cosigned by the quorum`);
   const options = { timeoutMs: TIMEOUT_MS, onWait: () => undefined };
-  const opened = (await fetchEvent(io, auditor, { index: VICTIM }, options)).text;
-  const receipt = await fetchReceipt(io, auditor, { index: VICTIM }, options);
+  const { index, text: opened } = await fetchEvent(io, auditor, { id: `payment-${VICTIM}` }, options);
+  const receipt = await fetchReceipt(io, auditor, { index }, options);
   const { verdict, reason } = verifyEvent({ opened, tlogProof: receipt, policy });
   expect(verdict === 'PASS', `the honest event does not verify: ${reason}`);
-  tell(io, `the auditor takes event ${VICTIM}, its receipt and the policy home; verify: ${verdict}`);
-  return { opened, receipt };
+  tell(io, `the auditor takes event ${index}, its receipt and the policy home; verify: ${verdict}`);
+  const size = await awaitAllWitnesses(io, auditor);
+  tell(io, `all ${WITNESS_NAMES.length} witnesses have cosigned a head of ${size} entries`);
+  return { index, opened, receipt, size };
 }
 
-async function forge({ io, data, running }: Scene, identity: LogIdentity, root: string): Promise<string> {
-  title(io, `The insider stops the log and makes event ${VICTIM} say ${SCAPEGOAT}`);
+async function awaitAllWitnesses(io: Io, target: Target): Promise<number> {
+  const deadlineMs = io.nowMs() + TIMEOUT_MS;
+  for (;;) {
+    const { text } = await exchange(io, target, `${target.baseUrl}/healthz`, {});
+    const [log] = healthOf(text);
+    if (log?.cosignedSizes.every((size) => size === log.treeSize) === true) return log.treeSize;
+    if (io.nowMs() > deadlineMs) fail('the witnesses do not keep up');
+    await pause(POLL_MS);
+  }
+}
+
+async function forge(
+  { io, data, running }: Scene,
+  identity: LogIdentity,
+  { index, size }: Evidence,
+  root: string,
+): Promise<string> {
+  title(io, `The insider stops the log and makes event ${index} say ${SCAPEGOAT}`);
   await running.stopOne('log');
   const workshop = path.join(root, 'workshop');
   await mkdir(workshop);
@@ -112,7 +131,8 @@ async function forge({ io, data, running }: Scene, identity: LogIdentity, root: 
     original: logPaths(data, running.network.log).directory,
     workshop,
     identity,
-    index: VICTIM,
+    size,
+    index,
     alter: ([id, value]) => [id, value.replaceAll(REAL_ACTOR, SCAPEGOAT)],
   });
   tell(io, "the whole tree is built again, and its head is signed with the log's own keys");
@@ -181,8 +201,9 @@ async function refusedByAll(io: Io, { network }: RunningNetwork, body: string, w
 
 async function verifyAgainst({ io, policy }: Scene, evidence: Evidence, forged: Log): Promise<void> {
   title(io, 'The auditor verifies, offline');
-  const stored = await forged.eventAt(VICTIM);
-  const forgedReceipt = await forged.receipt(VICTIM);
+  const { index } = evidence;
+  const stored = await forged.eventAt(index);
+  const forgedReceipt = await forged.receipt(index);
   if (stored === undefined || forgedReceipt === undefined)
     throw new CliError('demo-failed', 'there is no forged event');
   const lie = formatOpenedEvent(openedEventOf(stored));
@@ -193,7 +214,7 @@ async function verifyAgainst({ io, policy }: Scene, evidence: Evidence, forged: 
   say(io, 'the forged event, with the receipt of then', oldReceipt);
   say(io, "the forged event, with a receipt that the log's own keys signed", newReceipt);
   expect(honest.verdict === 'PASS', 'the honest event does not verify any more');
-  expect(oldReceipt.verdict === 'FAIL' && oldReceipt.index === VICTIM, 'the forged event passes with the old receipt');
+  expect(oldReceipt.verdict === 'FAIL' && oldReceipt.index === index, 'the forged event passes with the old receipt');
   expect(newReceipt.verdict === 'FAIL', 'the forged event passes with a forged receipt');
 }
 
@@ -201,12 +222,28 @@ function say(io: Io, what: string, { verdict, reason, index }: Verdict): void {
   tell(io, `${what}: ${verdict}, index ${index ?? 'unknown'}: ${reason}`);
 }
 
-function healthOf(text: string): readonly { readonly signing: unknown; readonly problems: readonly string[] }[] {
+interface LogHealth {
+  readonly signing: unknown;
+  readonly problems: readonly string[];
+  readonly treeSize: number;
+  readonly cosignedSizes: readonly unknown[];
+}
+
+function healthOf(text: string): readonly LogHealth[] {
   const { logs } = members(parseAnswer('/healthz', text));
-  return (Array.isArray(logs) ? logs : []).map((log) => {
-    const { signing, problems } = members(log);
-    return { signing, problems: Array.isArray(problems) ? problems.map(String) : [] };
+  return listOf(logs).map((log) => {
+    const { signing, problems, tree_size: treeSize, witnesses } = members(log);
+    return {
+      signing,
+      problems: listOf(problems).map(String),
+      treeSize: Number(treeSize),
+      cosignedSizes: listOf(witnesses).map((witness) => members(witness)['cosigned_size']),
+    };
   });
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 function eventText(n: number): string {

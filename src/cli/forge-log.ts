@@ -19,6 +19,8 @@ export interface Forgery {
   /** An empty directory for the forged log and for what is needed on the way. */
   readonly workshop: string;
   readonly identity: LogIdentity;
+  /** How many entries the forged log has: those that the witnesses know of. */
+  readonly size: number;
   /** Which event, and what becomes of each of its fields (RFC 8785 texts). */
   readonly index: number;
   readonly alter: (field: FieldText) => FieldText;
@@ -59,14 +61,14 @@ export function openAlone(
   return openLog({ name: config.name, origin: config.origin, directory, signers, policyText, nowUs });
 }
 
-async function readEvents({ original, workshop, identity }: Forgery): Promise<readonly StoredEvent[]> {
+async function readEvents({ original, workshop, identity, size }: Forgery): Promise<readonly StoredEvent[]> {
   const copy = path.join(workshop, 'copy');
   await cp(original, copy, { recursive: true });
   const log = await openAlone(identity, copy);
   try {
     const events: StoredEvent[] = [];
-    while (events.length < log.treeSize()) {
-      const count = Math.min(READ_EVENTS, log.treeSize() - events.length);
+    while (events.length < size) {
+      const count = Math.min(READ_EVENTS, size - events.length);
       const indices = Array.from({ length: count }, (_, offset) => events.length + offset);
       events.push(...(await log.eventsAt(indices)));
     }

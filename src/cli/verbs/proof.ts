@@ -1,8 +1,10 @@
 /** `countersign proof`: the receipt of an event, or with --out the pair of files that `verify` reads, also for all events. */
 import path from 'node:path';
 import { Command } from 'commander';
+import { awaitCheckpoint, type PublishedCheckpoint } from '../await-checkpoint.ts';
 import { CliError } from '../errors.ts';
 import {
+  assembleReceipt,
   EVENT_SUFFIX,
   evidenceStem,
   type FetchOptions,
@@ -62,17 +64,21 @@ async function writeAll(io: Io, id: string | undefined, options: ProofOptions): 
   await makeDirectory(directory);
   const stems = new Set<string>();
   let progress: Progress | undefined;
+  let checkpoint: PublishedCheckpoint | undefined;
   const onWait = (error: Error): void => progress?.waiting(stems.size, `waiting: ${error.message}`);
   const fetchOptions: FetchOptions = { timeoutMs: options.timeout, onWait };
-  const onSize = (size: number): void => {
+  // All pages are pinned to one size, so one checkpoint serves all receipts.
+  const onSize = async (size: number): Promise<void> => {
     progress ??= startProgress(io, 'receipts', size);
+    checkpoint ??= await awaitCheckpoint(io, target, undefined, size, options.timeout);
   };
   try {
     for await (const page of fetchAllEvents(io, target, fetchOptions, onSize)) {
       await forEachLimited(page, async (opened) => {
+        if (checkpoint === undefined) return;
         const stem = evidenceStem(opened, (taken) => stems.has(taken));
         stems.add(stem);
-        const receipt = await fetchReceipt(io, target, { index: opened.index }, fetchOptions);
+        const receipt = await assembleReceipt(io, target, opened, checkpoint, fetchOptions);
         await writeEvidence(directory, stem, opened.text, receipt);
         progress?.update(stems.size);
       });
