@@ -15,6 +15,7 @@ import { MAX_EVENT_ID_CHARACTERS } from '../events/limits.ts';
 import { LogError, type StoredEvent } from '../log/types.ts';
 import { openedEventOf } from '../trail/open.ts';
 import { isInScope, OutOfScope } from '../trail/scope.ts';
+import { tokenActor } from '../trail/trail.ts';
 import { HttpProblem } from './problems.ts';
 import { decimal, readQuery } from './query.ts';
 import { type Read, recordRead } from './reads.ts';
@@ -119,7 +120,7 @@ async function eventById(exchange: TokenExchange): Promise<StoredEvent> {
   const visible = await visibleOf(exchange, found);
   const [stored, ...others] = visible;
   if (stored === undefined) {
-    if (found.length > 0) await recordRefusal(c, served, exchange.token, 'out-of-scope');
+    if (found.length > 0) await recordRefusal(c, served, tokenActor(exchange.token), 'out-of-scope');
     else await recordRead(exchange, nothingThere({ event_id: id.slice(0, MAX_EVENT_ID_CHARACTERS) }));
     throw new HttpProblem('unknown-event', 'The log has no event of this id.');
   }

@@ -9,7 +9,7 @@ import type { TokenExchange } from './route.ts';
 export const READ_ENTRY_HEADER = 'countersign-read-entry';
 
 export interface Read {
-  readonly action: 'countersign.read.search' | 'countersign.read.event' | 'countersign.read.export';
+  readonly action: `countersign.read.${string}`;
   /** The event that was read; the whole log otherwise. */
   readonly index?: number;
   /** Events in the answer. */

@@ -13,6 +13,9 @@ import type { IdentityResolver } from '../events/identity.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { Log } from '../log/types.ts';
 import { type Principal, type Role, roleAllows, type TokenStore } from '../trail/access.ts';
+import { AccessError } from '../trail/access-error.ts';
+import { isJwt, type OidcVerifier, type VouchedPerson } from '../trail/oidc.ts';
+import type { OwnEvent } from '../trail/record.ts';
 import { OutOfScope } from '../trail/scope.ts';
 import { type Trail, tokenActor } from '../trail/trail.ts';
 import type { BodyReader } from './body.ts';
@@ -33,6 +36,8 @@ export interface ServedLog {
   readonly trail: Trail;
   /** Finds the ids of actors that are sent by name; undefined where only ids are taken. */
   readonly identity?: IdentityResolver;
+  /** Verifies people with tokens of an identity provider; undefined where only tokens of the log are taken. */
+  readonly oidc?: OidcVerifier;
 }
 
 export interface HttpLogger {
@@ -158,7 +163,7 @@ async function answer(c: AppContext, route: Route, services: Services): Promise<
       checkRole(token, route.access);
       return await route.handle({ c, services, served, token });
     } catch (error) {
-      if (isRefusal(error)) await recordRefusal(c, served, token, problemOf(error).code);
+      if (isRefusal(error)) await recordRefusal(c, served, tokenActor(token), problemOf(error).code);
       throw error;
     }
   } catch (error) {
@@ -181,14 +186,30 @@ async function authenticate(c: AppContext, served: ServedLog): Promise<Principal
   if (header === undefined)
     throw unauthorised('missing-token', served, 'Send the header "Authorization: Bearer <token>".');
   const text = BEARER.exec(header)?.[1];
+  if (text !== undefined && served.oidc !== undefined && isJwt(text)) return vouchedFor(c, served, served.oidc, text);
   const known = text === undefined ? undefined : served.tokens.identify(text);
   if (known?.state === 'live') return known.record;
   if (known !== undefined) {
     const code = known.state === 'expired' ? 'expired-token' : 'invalid-token';
-    await recordRefusal(c, served, known.record, code);
+    await recordRefusal(c, served, tokenActor(known.record), code);
     if (known.state === 'expired') throw unauthorised(code, served, `The token expired at ${known.record.expiresAt}.`);
   }
   throw unauthorised('invalid-token', served, 'The token is malformed, unknown to this log, or revoked.');
+}
+
+/** A person with a token of the identity provider. */
+async function vouchedFor(c: AppContext, served: ServedLog, oidc: OidcVerifier, token: string): Promise<Principal> {
+  let person: VouchedPerson;
+  try {
+    person = await oidc.verify(token);
+  } catch (error) {
+    if (!(error instanceof AccessError) || error.code !== 'invalid-oidc-token') throw error;
+    throw unauthorised('invalid-token', served, `${error.message[0]?.toUpperCase()}${error.message.slice(1)}.`);
+  }
+  if (person.principal !== undefined) return person.principal;
+  const { id, issuer } = person;
+  await recordRefusal(c, served, { type: 'user', id, auth: { method: 'oidc', provider: issuer } }, 'oidc-not-mapped');
+  throw new AccessError('oidc-not-mapped', `no mapping of this log gives ${id} a role`);
 }
 
 function checkRole({ role }: Principal, needed: Role): void {
@@ -209,13 +230,13 @@ const MAX_RECORDED_QUERY = 2_000;
 export async function recordRefusal(
   c: AppContext,
   { log, trail }: ServedLog,
-  who: Principal,
+  actor: OwnEvent['actor'],
   code: string,
 ): Promise<void> {
   const queryStart = c.req.url.indexOf('?');
   await trail.incidents.report({
     action: 'countersign.access.refused',
-    actor: tokenActor(who),
+    actor,
     code,
     outcome: 'denied',
     target: { type: 'log', id: log.origin },
