@@ -14,8 +14,11 @@ import { importVerb } from './verbs/import.ts';
 import { initVerb } from './verbs/init.ts';
 import { keyVerb } from './verbs/key.ts';
 import { keygenVerb } from './verbs/keygen.ts';
+import { mirrorVerb } from './verbs/mirror.ts';
+import { monitorVerb } from './verbs/monitor.ts';
 import { proofVerb } from './verbs/proof.ts';
 import { redactVerb } from './verbs/redact.ts';
+import { restoreVerb } from './verbs/restore.ts';
 import { rulesVerb } from './verbs/rules.ts';
 import { serveVerb } from './verbs/serve.ts';
 import { submitVerb } from './verbs/submit.ts';
@@ -36,11 +39,11 @@ Exit codes:
 
 /** In the order of `--help`: run a network, write, read, verify, look after it. */
 const VERBS: readonly ((io: Io) => Command)[] = [
-  ...[upVerb, serveVerb, witnessVerb],
+  ...[upVerb, serveVerb, witnessVerb, mirrorVerb, monitorVerb],
   ...[submitVerb, importVerb],
   ...[eventVerb, proofVerb, verifyVerb, checkpointVerb],
   ...[catalogueVerb, rulesVerb, redactVerb],
-  ...[healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb],
+  ...[healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, restoreVerb],
 ];
 
 /** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */
