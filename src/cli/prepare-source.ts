@@ -26,7 +26,7 @@ export async function openPrepareSource(
     macKeys,
     hasher: nativeHasher,
     randomBytes: (byteCount) => new Uint8Array(randomBytes(byteCount)),
-    separatePaths: PERSONAL_PATHS,
+    separatePaths: () => PERSONAL_PATHS,
     redact: (event, text) => redactor.redactEvent(event, text).value,
     catalogueVersion: null,
     redactionVersion: redactor.version,

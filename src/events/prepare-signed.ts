@@ -91,7 +91,7 @@ function verifies(message: Uint8Array, signature: Uint8Array, publicKey: Uint8Ar
 
 /** Faults inside the event; the others point into the submission already. */
 function isFaultOfTheEvent({ code }: EventProblem): boolean {
-  return code !== 'salts-mismatch' && code !== 'bad-producer-signature' && code !== 'signed-needs-redaction';
+  return code !== 'salts-mismatch' && code !== 'bad-producer-signature';
 }
 
 function fault(code: EventProblem['code'], pointer: string, detail: string): EventProblem {

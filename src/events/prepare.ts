@@ -89,12 +89,12 @@ export function prepareValue(
     const detail = `the event has ${byteCount} bytes in its RFC 8785 form, ${MAX_EVENT_BYTES} are allowed`;
     throw new EventProblem({ code: 'too-large', pointer: '', detail });
   }
-  const redacted = context.redact(event, text);
+  const { signed } = options;
+  const redacted = context.redact(event, text, signed !== undefined);
   const kept = redacted === event ? event : validate(redacted, options);
   if (kept.event_id !== event.event_id) throw new Error('redaction changed the event_id');
-  const { signed } = options;
   if (signed !== undefined && kept !== event) throw needsRedaction();
-  const paths = signed === undefined ? context.separatePaths : signedPaths(signed, kept, context);
+  const paths = signed === undefined ? context.separatePaths(kept.action) : signedPaths(signed, kept, context);
   const fields = kept === event && paths.length === 0 ? members : fieldTexts(kept, paths);
   if (signed !== undefined) checkSalts(signed, fields);
   const log = logValueText({

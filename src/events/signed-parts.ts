@@ -2,10 +2,10 @@
  * What a signed submission adds to its event, checked while the event is prepared (prepare.ts): the salts that the
  * producer brought belong to exactly the fields there are. prepare-signed.ts reads the submission itself.
  */
-import type { JsonObject } from '../../proofs/canonical-json.ts';
 import { splitFields } from '../../proofs/fields.ts';
 import type { Hash } from '../../proofs/hash.ts';
 import { EventProblem, type FieldText, type PrepareContext } from './types.ts';
+import type { ValidEvent } from './validate.ts';
 
 /** What a signed submission adds to its event. */
 export interface SignedParts {
@@ -16,8 +16,8 @@ export interface SignedParts {
 }
 
 /** The fields that the producer took out of their parents; all that the log keeps apart must be among them. */
-export function signedPaths(signed: SignedParts, event: JsonObject, context: PrepareContext): readonly string[] {
-  for (const [id] of splitFields(event, context.separatePaths)) {
+export function signedPaths(signed: SignedParts, event: ValidEvent, context: PrepareContext): readonly string[] {
+  for (const [id] of splitFields(event, context.separatePaths(event.action))) {
     if (signed.salts.has(id) || !id.includes('.')) continue;
     throw fault('salts-mismatch', `/salts/${id}`, 'this log keeps the field apart: give it a salt of its own');
   }
@@ -36,7 +36,7 @@ export function checkSalts(signed: SignedParts, fields: readonly FieldText[]): v
 export function needsRedaction(): EventProblem {
   return fault(
     'signed-needs-redaction',
-    '/event',
+    '',
     'holds what the log would have to redact, which would break the signature: take it out and sign again',
   );
 }

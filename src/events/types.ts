@@ -43,8 +43,11 @@ export interface Prepared {
   readonly byteCount: number;
 }
 
-/** Takes secrets out of an event before anything is committed to. It must not change `event_id`. */
-export type RedactStage = (event: JsonObject, text: string) => JsonObject;
+/**
+ * Takes secrets out of an event before anything is committed to (write-rules.ts). It must not change `event_id`, and may
+ * refuse with EventProblem: what is signed cannot be changed at all. `text` is the event's RFC 8785 form.
+ */
+export type RedactStage = (event: JsonObject, text: string, isSigned: boolean) => JsonObject;
 
 /** Two keys of the log: one for the raw-input hash that an entry commits to, one for idempotency. */
 export interface MacKeys {
@@ -59,8 +62,8 @@ export interface PrepareContext {
   readonly hasher: Hasher;
   /** Cryptographically random bytes. */
   readonly randomBytes: (byteCount: number) => Uint8Array;
-  /** Dotted paths that become fields of their own, so that they can be withheld or erased alone. */
-  readonly separatePaths: readonly string[];
+  /** Dotted paths that become fields of their own in events about this action, to be withheld or erased alone. */
+  readonly separatePaths: (action: string) => readonly string[];
   readonly redact: RedactStage;
   /** The catalogue's class of an action, by which it can be searched for; none while there is no catalogue. */
   readonly classOf?: (action: string) => string | undefined;

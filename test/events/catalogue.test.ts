@@ -41,7 +41,10 @@ describe('a catalogue', () => {
   it('is named by id, version and the hash of its content, whatever its layout', () => {
     expect(CATALOGUE.label).toBe(`acme@1.4.0+sha256:${CATALOGUE.digest}`);
     expect(CATALOGUE.digest).toMatch(/^[0-9a-f]{64}$/);
-    const laidOut = TEXT.replace('# What Acme audits\n', '# another remark\n\n').replace('[context.ip]', '\n    - context.ip');
+    const laidOut = TEXT.replace('# What Acme audits\n', '# another remark\n\n').replace(
+      '[context.ip]',
+      '\n    - context.ip',
+    );
     expect(parseCatalogue(laidOut).digest).toBe(CATALOGUE.digest);
     expect(parseCatalogue(TEXT.replace('Granted a role', 'Gave a role')).digest).not.toBe(CATALOGUE.digest);
     const [head = '', ...actions] = TEXT.split('\n  role.');
@@ -108,26 +111,110 @@ describe('a catalogue file is refused, with line and column', () => {
     ['with a key that is no text', '  door.force:', '  12:', 'forbidden-yaml', 26, ''],
     ['that is empty', TEXT, '', 'invalid-member', 1, ''],
     ['with an unknown member', 'defaults:', 'default:', 'unknown-member', 5, '/default'],
-    ['with an unknown member of an action', 'sensitive:', 'sensitve:', 'unknown-member', 21, '/actions/role.grant/sensitve'],
+    [
+      'with an unknown member of an action',
+      'sensitive:',
+      'sensitve:',
+      'unknown-member',
+      21,
+      '/actions/role.grant/sensitve',
+    ],
     ['without a version', 'version: 1.4.0\n', '', 'missing-member', 2, '/version'],
     ['with a version of two numbers', 'version: 1.4.0', 'version: 1.4', 'invalid-member', 3, '/version'],
     ['with an action of one word', 'door.force:', 'door:', 'unknown-member', 26, '/actions/door'],
     ['with a path as an action', 'door.force:', 'PATCH /api/v3:', 'unknown-member', 26, '/actions/PATCH ~1api~1v3'],
-    ['with an action without a title', '{ title: Forced a door, ', '{ ', 'missing-member', 26, '/actions/door.force/title'],
-    ['with a title of two lines', 'Forced a door', '"Forced\\na door"', 'invalid-member', 26, '/actions/door.force/title'],
-    ['with a class that does not exist', 'class: bypass', 'class: bypas', 'unknown-class', 26, '/actions/door.force/class'],
+    [
+      'with an action without a title',
+      '{ title: Forced a door, ',
+      '{ ',
+      'missing-member',
+      26,
+      '/actions/door.force/title',
+    ],
+    [
+      'with a title of two lines',
+      'Forced a door',
+      '"Forced\\na door"',
+      'invalid-member',
+      26,
+      '/actions/door.force/title',
+    ],
+    [
+      'with a class that does not exist',
+      'class: bypass',
+      'class: bypas',
+      'unknown-class',
+      26,
+      '/actions/door.force/class',
+    ],
     ['with the class of the log', '  bypass:', '  countersign:', 'reserved-class', 13, '/classes/countersign'],
-    ['with an action of the log', 'door.force:', 'countersign.door:', 'reserved-action', 26, '/actions/countersign.door'],
-    ['with a path that no event has', 'context.granted_role', 'contxt.granted_role', 'unknown-path', 18, '/actions/role.grant/required/0'],
-    ['with a path that no actor has', 'actor.session', 'actor.sesion', 'unknown-path', 20, '/actions/role.grant/personal/0'],
-    ['with a path into a list', 'sensitive: [changes,', 'sensitive: [changes.0,', 'unknown-path', 21, '/actions/role.grant/sensitive/0'],
+    [
+      'with an action of the log',
+      'door.force:',
+      'countersign.door:',
+      'reserved-action',
+      26,
+      '/actions/countersign.door',
+    ],
+    [
+      'with a path that no event has',
+      'context.granted_role',
+      'contxt.granted_role',
+      'unknown-path',
+      18,
+      '/actions/role.grant/required/0',
+    ],
+    [
+      'with a path that no actor has',
+      'actor.session',
+      'actor.sesion',
+      'unknown-path',
+      20,
+      '/actions/role.grant/personal/0',
+    ],
+    [
+      'with a path into a list',
+      'sensitive: [changes,',
+      'sensitive: [changes.0,',
+      'unknown-path',
+      21,
+      '/actions/role.grant/sensitive/0',
+    ],
     ['with a path into a text', 'context.note', 'action.x', 'unknown-path', 21, '/actions/role.grant/sensitive/1'],
     ['that would hide the action', 'context.note', 'action', 'forbidden-path', 21, '/actions/role.grant/sensitive/1'],
-    ['that would change when it happened', 'context.seen_at:', 'occurred_at:', 'forbidden-path', 7, '/defaults/minimise/occurred_at'],
-    ['that would change who it was', 'context.seen_at:', 'actor.id:', 'forbidden-path', 7, '/defaults/minimise/actor.id'],
+    [
+      'that would change when it happened',
+      'context.seen_at:',
+      'occurred_at:',
+      'forbidden-path',
+      7,
+      '/defaults/minimise/occurred_at',
+    ],
+    [
+      'that would change who it was',
+      'context.seen_at:',
+      'actor.id:',
+      'forbidden-path',
+      7,
+      '/defaults/minimise/actor.id',
+    ],
     ['with an unknown minimisation', 'to-hour', 'to-year', 'invalid-member', 7, '/defaults/minimise/context.seen_at'],
-    ['with an unknown retention class', 'retention: sox', 'retention: soxx', 'invalid-member', 22, '/actions/role.grant/retention'],
-    ['with a path twice', '[changes, context.note]', '[changes, changes]', 'invalid-member', 21, '/actions/role.grant/sensitive'],
+    [
+      'with an unknown retention class',
+      'retention: sox',
+      'retention: soxx',
+      'invalid-member',
+      22,
+      '/actions/role.grant/retention',
+    ],
+    [
+      'with a path twice',
+      '[changes, context.note]',
+      '[changes, changes]',
+      'invalid-member',
+      21,
+      '/actions/role.grant/sensitive',
+    ],
   ])('%s', (_what, from, to, code, line, pointer) => {
     expect(TEXT).toContain(from);
     const { faults } = errorOf(TEXT.replace(from, to));
@@ -137,7 +224,9 @@ describe('a catalogue file is refused, with line and column', () => {
 
   it('says all that is wrong at once, each at its own place', () => {
     const { faults, message } = errorOf(TEXT.replace('class: bypass', 'class: no').replace('Granted a role', '""'));
-    expect(faults.map(({ line, column, pointer }) => [line, column, pointer])).toEqual([[16, 5, '/actions/role.grant/title']]);
+    expect(faults.map(({ line, column, pointer }) => [line, column, pointer])).toEqual([
+      [16, 5, '/actions/role.grant/title'],
+    ]);
     expect(message).toContain('line 16, column 5: /actions/role.grant/title must be what was done');
     const two = errorOf(TEXT.replace('class: bypass', 'class: no').replaceAll('context.granted_role', 'contxt.x'));
     expect(two.faults.map(({ code, line }) => [code, line])).toEqual([
@@ -204,9 +293,15 @@ describe('an event checked against the catalogue', () => {
   });
 
   it('is refused if a time that is to be cut down is none', () => {
-    expect(faultsOf({ context: { granted_role: 'x', seen_at: 'yesterday' } })).toEqual([['invalid-member', '/context/seen_at']]);
-    expect(faultsOf({ context: { granted_role: 'x', seen_at: 1767882727 } })).toEqual([['invalid-member', '/context/seen_at']]);
-    expect(faultsOf({ context: { granted_role: 'x', seen_at: '2026-01-08T14:32:07+01:00', ip: 'AWS Internal' } })).toEqual([]);
+    expect(faultsOf({ context: { granted_role: 'x', seen_at: 'yesterday' } })).toEqual([
+      ['invalid-member', '/context/seen_at'],
+    ]);
+    expect(faultsOf({ context: { granted_role: 'x', seen_at: 1767882727 } })).toEqual([
+      ['invalid-member', '/context/seen_at'],
+    ]);
+    expect(
+      faultsOf({ context: { granted_role: 'x', seen_at: '2026-01-08T14:32:07+01:00', ip: 'AWS Internal' } }),
+    ).toEqual([]);
   });
 });
 

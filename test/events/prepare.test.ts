@@ -62,7 +62,7 @@ describe('a prepared event', () => {
   });
 
   it('has paths of its own where the catalogue says so', () => {
-    const prepared = prepare(DESIGN_EVENT, { separatePaths: ['actor.session', 'context.ip', 'context.nothing'] });
+    const prepared = prepare(DESIGN_EVENT, { separatePaths: () => ['actor.session', 'context.ip', 'context.nothing'] });
     const fields = new Map(prepared.fields);
     expect(fields.get('actor.session')).toBe('"s_1f9c"');
     expect(fields.get('context')).toBe('{"granted_role":"admin","request_id":"req_77"}');

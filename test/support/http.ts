@@ -128,7 +128,7 @@ export function testContexts(): (producerId: string) => PrepareContext {
     macKeys: { raw: new Uint8Array(32).fill(1), content: new Uint8Array(32).fill(2) },
     hasher: nativeHasher,
     randomBytes,
-    separatePaths: [],
+    separatePaths: () => [],
     redact: (event) => event,
     catalogueVersion: null,
     redactionVersion: null,

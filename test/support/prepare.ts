@@ -38,7 +38,7 @@ export function testContext(change: Partial<PrepareContext> = {}): PrepareContex
     macKeys: { raw: new Uint8Array(32).fill(1), content: new Uint8Array(32).fill(2) },
     hasher: nativeHasher,
     randomBytes: (byteCount) => new Uint8Array(byteCount).fill(++drawn % 256),
-    separatePaths: [],
+    separatePaths: () => [],
     redact: redactNothing,
     catalogueVersion: null,
     redactionVersion: null,
