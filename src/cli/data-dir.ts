@@ -9,6 +9,8 @@
  *     DIR/logs/<name>/keys/*.key          signer keys and the log's secret, 0600
  *     DIR/logs/<name>/policy.txt          the log's own copy of its policy
  *     DIR/logs/<name>/tokens.json         hashed tokens
+ *     DIR/logs/<name>/oidc.json           optional: the identity provider of the people who read (docs/access.md)
+ *     DIR/logs/<name>/identity.json       optional: where names of actors get their ids (docs/identity.md)
  *     DIR/logs/<name>/db, guard           the database, and the last signed head outside of it
  *     DIR/witnesses/<name>/               one witness each, written by the witness alone
  */
@@ -22,6 +24,8 @@ export interface LogPaths {
   readonly secret: string;
   readonly policy: string;
   readonly tokens: string;
+  readonly oidc: string;
+  readonly identity: string;
   /** Hashes of test card numbers that redaction lets through; need not exist. */
   readonly allowedCards: string;
 }
@@ -64,6 +68,8 @@ export function logPathsIn(directory: string): LogPaths {
     secret: path.join(directory, 'keys', 'secret.key'),
     policy: path.join(directory, 'policy.txt'),
     tokens: path.join(directory, 'tokens.json'),
+    oidc: path.join(directory, 'oidc.json'),
+    identity: path.join(directory, 'identity.json'),
     allowedCards: path.join(directory, 'allowed-cards.txt'),
   };
 }

@@ -19,6 +19,7 @@ import { dataPaths, logPathsIn } from './data-dir.ts';
 import { CliError, messageOf, systemCode } from './errors.ts';
 import { readInput } from './files.ts';
 import { loadLog } from './init.ts';
+import { holdTokensToEntries, openIdentity, openOidc } from './open-access.ts';
 import { LOOPBACK } from './ports.ts';
 import { openPrepareSource } from './prepare-source.ts';
 
@@ -99,10 +100,12 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
   const policyText = await readInput(paths.policy, 'the policy of the log');
   const tokens = await openTokenStore(paths.tokens);
   const contextFor = await openPrepareSource(secret, paths.allowedCards);
+  const access = { ...(await openOidc(paths)), ...(await openIdentity(paths, contextFor)) };
   try {
     const log = await openLog({ name: config.name, origin: config.origin, directory, signers, policyText, logger });
-    const trail = await openTrail({ log, prepareContext: contextFor });
-    return { log, tokens, prepareContext: contextFor, trail };
+    const trail = await openTrail({ log, prepareContext: contextFor, logger });
+    await holdTokensToEntries(log, trail.recorder, tokens, logger);
+    return { log, tokens, prepareContext: contextFor, trail, ...access };
   } catch (error) {
     throw openFailure(directory, error);
   }
