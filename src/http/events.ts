@@ -54,6 +54,7 @@ const OPENED_ANSWERS = {
   200: { description: 'The opened event.', content: { 'application/json': OpenedEventJson } },
   404: { description: 'There is no such event.' },
   409: { description: 'Several producers used this event_id.' },
+  410: { description: 'The log was restored from a mirror: the contents are lost, the receipt can still be had.' },
 };
 const PROOF_ANSWERS = {
   200: {
@@ -143,6 +144,16 @@ function nothingThere(asked: JsonObject): Read {
 }
 
 async function openedAnswer(exchange: TokenExchange, stored: StoredEvent): Promise<Response> {
+  if (stored.contentsLost) {
+    const asked = { what: 'event', index: stored.index };
+    await recordRead(exchange, {
+      action: 'countersign.read.event',
+      results: 0,
+      failure: 'contents-lost',
+      context: asked,
+    });
+    throw new HttpProblem('contents-lost', `The contents of event ${stored.index} are lost: its receipt is at /proof.`);
+  }
   const text = `${formatOpenedEvent(openedEventOf(stored))}\n`;
   return respond(200, text, {
     ...SECURITY_HEADERS,

@@ -7,7 +7,9 @@
  * `type` is API and never changes its meaning. `pointer` (RFC 6901) names a member of the body, `parameter` one of the
  * query. `instance` is unique to this answer; the server's own log names it beside every 5xx.
  */
+
 import { EventProblem, type EventProblemCode } from '../events/types.ts';
+import { EvidenceError, type EvidenceErrorCode } from '../evidence/error.ts';
 import { LogError, type LogErrorCode } from '../log/types.ts';
 import { AccessError, type AccessErrorCode } from '../trail/access-error.ts';
 import { FindingError, type FindingErrorCode } from '../trail/findings.ts';
@@ -24,6 +26,7 @@ export type HttpProblemCode =
   | 'unknown-path'
   | 'unknown-log'
   | 'unknown-event'
+  | 'contents-lost'
   | 'unknown-tile'
   | 'no-head-yet'
   | 'method-not-allowed'
@@ -43,10 +46,13 @@ export type HttpProblemCode =
   | 'too-many-bodies'
   | 'invalid-parameter'
   | 'unknown-parameter'
+  | 'range-not-satisfiable'
   | 'missing-parameter'
   | 'invalid-body'
   | 'event-id-conflict'
   | 'unknown-rule'
+  | 'invalid-catalogue'
+  | 'catalogue-version-exists'
   | 'unknown-producer-key-id'
   | 'rule-version-exists'
   | 'not-yet-published'
@@ -54,6 +60,7 @@ export type HttpProblemCode =
 
 export type ProblemCode =
   | HttpProblemCode
+  | EvidenceErrorCode
   | EventProblemCode
   | LogErrorCode
   | AccessErrorCode
@@ -101,6 +108,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'unknown-path': [404, 'There is nothing at this path'],
   'unknown-log': [404, 'There is no log of this name here'],
   'unknown-event': [404, 'There is no such event in this log'],
+  'contents-lost': [410, 'The contents of this event are lost; its entry and its receipt are not'],
   'unknown-tile': [404, 'There is no such tile'],
   'no-head-yet': [404, 'There is no such head yet'],
   'method-not-allowed': [405, 'This path does not take this method'],
@@ -119,11 +127,14 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'invalid-parameter': [400, 'A query parameter is not valid'],
   'invalid-query': [400, 'The query cannot be understood'],
   'too-many-exports': [503, 'As many exports as can be made at once are being made'],
+  'range-not-satisfiable': [416, 'The file ends before the range begins'],
   'unknown-parameter': [400, 'A query parameter is not known'],
   'missing-parameter': [400, 'A query parameter is missing'],
   'invalid-body': [422, 'The body is not what is expected here'],
   'event-id-conflict': [422, 'This event_id was used before, for other content'],
   'unknown-producer-key-id': [404, 'There is no such live producer key'],
+  'invalid-catalogue': [422, 'The catalogue is not valid'],
+  'catalogue-version-exists': [409, 'This version of the catalogue was published before, with other content'],
   'unknown-rule': [404, 'There is no such rule'],
   'rule-version-exists': [409, 'This version of the rule was published before, with other content'],
   'not-yet-published': [409, 'The event is stored, and not yet under a published checkpoint'],
@@ -186,6 +197,16 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'unknown-finding': [404, 'There is no such finding'],
   'already-acknowledged': [409, 'This finding was acknowledged before'],
 
+  'not-provable': [422, 'An answer to this could not be checked by anyone'],
+  'complete-needs-scope': [403, 'The scope of this token does not allow a complete answer'],
+  'range-too-large': [422, 'The range is larger than one bundle can be'],
+  'pinned-too-large': [422, 'The log has signed no head of that size'],
+  'too-many-bundles': [503, 'As many bundles as can be made at once are being made'],
+  'unknown-bundle': [404, 'There is no such bundle'],
+  'bundle-not-ready': [409, 'The bundle is still being made'],
+  'bundle-not-published': [409, 'No published checkpoint covers the bundle yet'],
+  'no-evidence-here': [404, 'This server makes no evidence bundles'],
+
   'invalid-cursor': [400, 'The cursor is not one of this log'],
   'cursor-of-another-query': [400, 'The cursor belongs to another query'],
 };
@@ -200,6 +221,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof LogError) return logProblem(error);
   if (error instanceof AccessError) return problem(error.code, error.message);
   if (error instanceof FindingError) return problem(error.code, error.message);
+  if (error instanceof EvidenceError) return problem(error.code, error.message);
   if (error instanceof OutOfScope) {
     return problem('out-of-scope', `${error.message[0]?.toUpperCase()}${error.message.slice(1)}.`, {
       errors: [{ parameter: error.asked, detail: error.message }],

@@ -87,7 +87,10 @@ export const SearchPage = Type.Object(
         index: Index,
         log_time: LogTime,
         break_glass: Type.Optional(Type.Literal(true, { description: 'The rules were overridden.' })),
-        event: Type.Ref('OpenedEvent'),
+        event: Type.Optional(Type.Ref('OpenedEvent')),
+        contents_lost: Type.Optional(
+          Type.Literal(true, { description: 'In place of `event`, in a log that was restored from a mirror.' }),
+        ),
       }),
     ),
   },

@@ -150,6 +150,9 @@ async function readRows(
 }
 
 function rowText(stored: StoredEvent): string {
+  if (stored.contentsLost) {
+    return `{"index":${stored.index},"log_time":"${formatTimeUs(stored.logTime)}","contents_lost":true}`;
+  }
   const opened = formatOpenedEvent(openedEventOf(stored));
   const marked = isStoredBreakGlass(stored) ? ',"break_glass":true' : '';
   return `{"index":${stored.index},"log_time":"${formatTimeUs(stored.logTime)}"${marked},"event":${opened}}`;

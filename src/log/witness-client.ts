@@ -133,7 +133,8 @@ export class WitnessClient {
       const answer = await this.#post(lane, body);
       if (answer.status === 200) {
         lane.known = size;
-        await this.#options.onCosignatures(head.note + answer.text);
+        // A mirror answers with nothing: it cosigns once it has the entries, and then brings its line by itself.
+        if (answer.text !== '') await this.#options.onCosignatures(head.note + answer.text);
         return;
       }
       if (answer.status !== 409) throw new Error(`it answered ${answer.status}: ${answer.text.slice(0, 200).trim()}`);

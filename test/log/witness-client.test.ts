@@ -145,7 +145,7 @@ describe('pushing heads to witnesses', () => {
   });
 
   it('survives every kind of bad answer, and publishes nothing from it', () => {
-    const bodies = ['', 'junk\n', '— w1 AAAA\n', `${'x'.repeat(300 * 1024)}\n`];
+    const bodies = ['junk\n', '— w1 AAAA\n', `${'x'.repeat(300 * 1024)}\n`];
     let turn = 0;
     const junk: Answer = () => new Response(bodies[turn++ % bodies.length] ?? '');
     const refusing: Answer = () => new Response('no such log\n', { status: 404 });
