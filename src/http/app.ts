@@ -7,6 +7,7 @@ import { Hono } from 'hono';
 import { createBodyReader } from './body.ts';
 import { eventRoutes } from './events.ts';
 import { createExportGate, exportRoutes } from './export.ts';
+import { findingRoutes } from './findings.ts';
 import { headRoutes } from './heads.ts';
 import { createCheckpointJudge, healthRoutes } from './health.ts';
 import { indexRoute } from './index-page.ts';
@@ -60,6 +61,7 @@ const LOG_ROUTES: readonly Route[] = [
   ...exportRoutes,
   ...tokenRoutes,
   ...ruleRoutes,
+  ...findingRoutes,
   ...producerKeyRoutes,
 ];
 

@@ -9,6 +9,7 @@ import { utf8Encode } from '../../proofs/bytes.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import { checkCheckpoint } from '../../proofs/policy.ts';
 import type { Log } from '../log/types.ts';
+import type { Watch } from '../trail/watch/watch.ts';
 import { JSON_CONTENT_TYPE, respond, SECURITY_HEADERS } from './respond.ts';
 import type { Services, SiteExchange, SiteRoute } from './route.ts';
 import { HealthReport } from './schemas.ts';
@@ -64,7 +65,8 @@ type Judge = (served: { readonly log: Log }) => { readonly ok: boolean; readonly
 function report(services: Services, judge: Judge): Response {
   const logs = [...services.logs.values()].map((served) => {
     const { ok, problems } = judge(served);
-    return { ok, json: { ...logJson(served.log), status: ok ? 'ok' : 'failing', problems } };
+    const watch = served.watch === undefined ? {} : { watch: watchJson(served.watch) };
+    return { ok, json: { ...logJson(served.log), status: ok ? 'ok' : 'failing', problems, ...watch } };
   });
   const ok = logs.every((log) => log.ok);
   const body = {
@@ -98,6 +100,18 @@ function logJson(log: Log): object {
       cosigned_at: timeOrNull(witness.cosignedAtMs),
       last_error: witness.lastError,
     })),
+  };
+}
+
+/** How the watch is: none of it makes a log unwell, because events are as durable and as provable without it. */
+function watchJson(watch: Watch): object {
+  const { examinedSize, lag, openFindings, lastBeatMs, clock } = watch.status();
+  return {
+    examined_size: examinedSize,
+    lag,
+    open_findings: openFindings,
+    last_heartbeat_at: timeOrNull(lastBeatMs),
+    clock: { state: clock.state, offset_us: clock.offsetUs, checked_at: timeOrNull(clock.checkedAtMs) },
   };
 }
 

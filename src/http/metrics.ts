@@ -7,6 +7,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { LogHealth } from '../log/types.ts';
 import { respond, SECURITY_HEADERS } from './respond.ts';
 import type { ServedLog, SiteRoute } from './route.ts';
+import { registerWatchMetrics } from './watch-metrics.ts';
 
 export interface HttpMetrics {
   readonly registry: Registry;
@@ -55,6 +56,7 @@ export function createMetrics(
     registers: [registry],
   });
   registerLogGauges(registry, logs);
+  registerWatchMetrics(registry, logs);
 
   return {
     registry,

@@ -18,6 +18,7 @@ import { isJwt, type OidcVerifier, type VouchedPerson } from '../trail/oidc.ts';
 import type { OwnEvent } from '../trail/record.ts';
 import { OutOfScope } from '../trail/scope.ts';
 import { type Trail, tokenActor } from '../trail/trail.ts';
+import type { Watch } from '../trail/watch/watch.ts';
 import type { BodyReader } from './body.ts';
 import type { ExportGate } from './export.ts';
 import type { CheckpointJudge } from './health.ts';
@@ -36,6 +37,8 @@ export interface ServedLog {
   readonly trail: Trail;
   /** Finds the ids of actors that are sent by name; undefined where only ids are taken. */
   readonly identity?: IdentityResolver;
+  /** Finds what a person should look at; undefined where nobody watches. */
+  readonly watch?: Watch;
   /** Verifies people with tokens of an identity provider; undefined where only tokens of the log are taken. */
   readonly oidc?: OidcVerifier;
 }
