@@ -7,6 +7,7 @@ import type { PrepareContext } from '../events/types.ts';
 import { type LogLogger, SILENT_LOGGER } from '../log/options.ts';
 import type { Log } from '../log/types.ts';
 import type { Principal } from './access.ts';
+import { type CatalogueBook, followCatalogues } from './catalogues.ts';
 import { createDeferredRecorder, type DeferredRecorder } from './defer.ts';
 import { createIncidents, type IncidentLimits, type Incidents } from './incidents.ts';
 import { followProducerKeys, type ProducerKeys } from './producer-keys.ts';
@@ -19,6 +20,7 @@ export interface Trail {
   readonly deferred: DeferredRecorder;
   /** For what was refused. */
   readonly incidents: Incidents;
+  readonly catalogues: CatalogueBook;
   readonly rules: RuleBook;
   readonly keys: ProducerKeys;
   close(): Promise<void>;
@@ -51,12 +53,14 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
     limits: options.incidentLimits ?? {},
     onFailure: (error) => logger.error({ err: error }, 'refused requests could not be recorded'),
   });
+  const catalogues = await followCatalogues(log);
   const rules = await followRules(log);
   const producerKeys = await followProducerKeys(log);
   return {
     recorder,
     deferred,
     incidents,
+    catalogues: catalogues.book,
     rules: rules.book,
     keys: producerKeys.keys,
     close: async () => {
@@ -64,6 +68,7 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
       const lost = await deferred.close();
       if (lost > 0)
         logger.error({ lost }, 'reads were answered and their entries are lost: the log took none until the end');
+      catalogues.stop();
       rules.stop();
       producerKeys.stop();
     },

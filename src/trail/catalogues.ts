@@ -1,0 +1,124 @@
+/**
+ * Catalogues as entries (K1, K2). Publishing one is an entry under `countersign.catalogue.publish` that carries the
+ * whole file, so that what an event was checked against can be read from the log itself. This file derives the
+ * catalogues in force from those entries: the newest of each id. Without any, events are not checked.
+ */
+import type { JsonObject } from '../../proofs/canonical-json.ts';
+import { type ActionRule, type Catalogue, findAction } from '../events/catalogue/catalogue.ts';
+import { CatalogueError } from '../events/catalogue/errors.ts';
+import { parseCatalogue } from '../events/catalogue/parse.ts';
+import type { Log } from '../log/types.ts';
+import { followOwnEvents, type OwnEntry, textAt } from './own-events.ts';
+import type { OwnEvent } from './record.ts';
+
+export const PUBLISH_CATALOGUE = 'countersign.catalogue.publish';
+
+/** The file's text stands in one entry, which is an event of at most 64 KiB. */
+export const MAX_PUBLISHED_CHARACTERS = 56_000;
+
+export interface PublishedCatalogue {
+  readonly catalogue: Catalogue;
+  readonly text: string;
+  readonly index: number;
+  readonly logTime: number;
+}
+
+/** Where an action was found: its rule, and the catalogue that has it. */
+export interface FoundAction {
+  readonly rule: ActionRule;
+  readonly catalogue: Catalogue;
+}
+
+export class CatalogueBook {
+  /** In the order of the log. */
+  readonly #published: PublishedCatalogue[] = [];
+  /** The newest of each id; the id that was published first comes first. */
+  readonly #inForce = new Map<string, PublishedCatalogue>();
+
+  /** Takes an entry under `countersign.catalogue.publish`. A version that was published before changes nothing. */
+  apply({ event, index, logTime }: OwnEntry): void {
+    const text = textAt(event, 'context', 'text');
+    if (text === undefined) return;
+    let catalogue: Catalogue;
+    try {
+      catalogue = parseCatalogue(text);
+    } catch (error) {
+      // Every published text was parsed before it was recorded; one that a later release refuses is not in force.
+      if (error instanceof CatalogueError) return;
+      throw error;
+    }
+    const { id, version } = catalogue;
+    if (this.#published.some((one) => one.catalogue.id === id && one.catalogue.version === version)) return;
+    const published = { catalogue, text, index, logTime };
+    this.#published.push(published);
+    this.#inForce.set(id, published);
+  }
+
+  history(): readonly PublishedCatalogue[] {
+    return this.#published;
+  }
+
+  inForce(): readonly PublishedCatalogue[] {
+    return [...this.#inForce.values()];
+  }
+
+  find(id: string, version: string): PublishedCatalogue | undefined {
+    return this.#published.find((one) => one.catalogue.id === id && one.catalogue.version === version);
+  }
+
+  /** False while no catalogue was published: then every action is allowed and nothing more is required of it. */
+  get checks(): boolean {
+    return this.#inForce.size > 0;
+  }
+
+  /** What holds for an action now; the catalogue published first decides where several know it. */
+  findAction(action: string): FoundAction | undefined {
+    for (const { catalogue } of this.#inForce.values()) {
+      const rule = findAction(catalogue, action);
+      if (rule !== undefined) return { rule, catalogue };
+    }
+    return undefined;
+  }
+
+  /** The catalogue that an event is checked against: the one that knows its action, else the first. */
+  catalogueFor(event: JsonObject): Catalogue | undefined {
+    const action = textAt(event, 'action');
+    const found = action === undefined ? undefined : this.findAction(action);
+    return found?.catalogue ?? this.#inForce.values().next().value?.catalogue;
+  }
+}
+
+export async function followCatalogues(log: Log): Promise<{ readonly book: CatalogueBook; readonly stop: () => void }> {
+  const book = new CatalogueBook();
+  const stop = await followOwnEvents(log, [PUBLISH_CATALOGUE], (entry) => book.apply(entry));
+  return { book, stop };
+}
+
+export interface CatalogueApproval {
+  readonly approver?: string | undefined;
+  readonly ticket?: string | undefined;
+  readonly source?: string | undefined;
+}
+
+/** The entry that publishes a catalogue. */
+export function catalogueEvent(
+  catalogue: Catalogue,
+  text: string,
+  actor: OwnEvent['actor'],
+  { approver, ticket, source }: CatalogueApproval,
+): OwnEvent {
+  return {
+    event_id: `catalogue:${catalogue.id}@${catalogue.version}`.replaceAll(/[^A-Za-z0-9._:-]/g, '-'),
+    action: PUBLISH_CATALOGUE,
+    actor,
+    target: { type: 'catalogue', id: catalogue.id, version: catalogue.version },
+    outcome: { result: 'success' },
+    authorization: {
+      decision: 'allow',
+      ...(approver === undefined ? {} : { approver }),
+      ...(ticket === undefined ? {} : { ticket }),
+    },
+    object: { hash: `sha256:${catalogue.digest}`, version: catalogue.version },
+    context: { title: catalogue.title, text, ...(source === undefined ? {} : { source }) },
+  };
+}
