@@ -121,7 +121,8 @@ export function prepareValue(
     fields,
     logValueText: log,
     contentMac: contentMac(options.sent === undefined ? text : canonicalJson(options.sent), context.macKeys.content),
-    terms: termsOf(kept, { producerId: context.producerId, eventClass, occurredAtUs }),
+    terms:
+      context.searchable === false ? [] : termsOf(kept, { producerId: context.producerId, eventClass, occurredAtUs }),
     occurredAtUs,
     byteCount,
   };

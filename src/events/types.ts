@@ -67,6 +67,8 @@ export interface PrepareContext {
   readonly redact: RedactStage;
   /** The catalogue's class of an action, by which it can be searched for; none while there is no catalogue. */
   readonly classOf?: (action: string) => string | undefined;
+  /** False: the event gets no search terms and is found by its id and its index only. */
+  readonly searchable?: boolean;
   /** Version of the catalogue the event was checked against; null while there is none. */
   readonly catalogueVersion: string | null;
   readonly redactionVersion: string | null;

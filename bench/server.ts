@@ -1,0 +1,106 @@
+/**
+ * The server of a benchmark: one audit log as `serve` runs it, on a fresh directory, with a policy without witnesses, and
+ * with options that only a benchmark has. Started by lib/server-process.ts, which it talks to over IPC.
+ */
+import { join } from 'node:path';
+import process from 'node:process';
+import { createLog } from '../src/cli/init.ts';
+import { openPrepareSource } from '../src/cli/prepare-source.ts';
+import { redactNothing } from '../src/events/prepare.ts';
+import type { PrepareContext } from '../src/events/types.ts';
+import { createApp } from '../src/http/app.ts';
+import { serveApp } from '../src/http/server.ts';
+import { openLog } from '../src/log/log.ts';
+import type { Store } from '../src/store/contract.ts';
+import { openLevelStore } from '../src/store/leveldb.ts';
+import { openTokenStore } from '../src/trail/access.ts';
+import { OWN_PRODUCER } from '../src/trail/record.ts';
+import { openTrail } from '../src/trail/trail.ts';
+import type { FeatureSettings, ServerMessage, ServerRequest, ServerSettings } from './lib/server-process.ts';
+
+const LOG_NAME = 'bench';
+
+const [, , settingsText = ''] = process.argv;
+const settings: ServerSettings = JSON.parse(settingsText);
+const { directory, features, syncDelayMs } = settings;
+const identity = await createLog(directory, LOG_NAME, 'bench.example/audit');
+const logDirectory = join(directory, 'logs', LOG_NAME);
+
+const log = await openLog({
+  name: LOG_NAME,
+  origin: identity.config.origin,
+  directory: logDirectory,
+  signers: identity.signers,
+  policyText: `${identity.vkeys.map((vkey) => `log ${vkey}\n`).join('')}quorum none\n`,
+  openStore: async (path) => slowStore(await openLevelStore(path), syncDelayMs),
+});
+const fullContext = await openPrepareSource(identity.secret, join(logDirectory, 'allowed-cards.txt'));
+const prepareContext = (producerId: string): PrepareContext => {
+  const context = fullContext(producerId);
+  return producerId === OWN_PRODUCER ? context : withFeatures(context, features);
+};
+const trail = await openTrail({ log, prepareContext: fullContext });
+const tokens = await openTokenStore(join(logDirectory, 'tokens.json'));
+const { token: producerToken } = await tokens.create({ role: 'producer', name: 'bench' });
+const { token: auditorToken } = await tokens.create({ role: 'auditor', name: 'bench' });
+const app = createApp({ logs: new Map([[LOG_NAME, { log, tokens, prepareContext, trail }]]), processMetrics: true });
+const server = await serveApp(app);
+
+process.on('message', (request: ServerRequest) => {
+  if (request === 'stats') tell({ kind: 'stats', stats: stats() });
+  else void stop();
+});
+// The parent is gone: nobody wants this server any more.
+process.on('disconnect', () => process.exit(1));
+tell({
+  kind: 'ready',
+  ready: {
+    logUrl: `${server.url}/${LOG_NAME}`,
+    producerToken,
+    auditorToken,
+    has: { catalogue: fullContext('any').catalogueVersion !== null, redaction: true, search: true },
+  },
+});
+
+function withFeatures(context: PrepareContext, { catalogue, redaction, search }: FeatureSettings): PrepareContext {
+  const { classOf, ...rest } = context;
+  return {
+    ...rest,
+    ...(catalogue && classOf !== undefined ? { classOf } : {}),
+    ...(catalogue ? {} : { catalogueVersion: null }),
+    ...(redaction ? {} : { redact: redactNothing, redactionVersion: null }),
+    ...(search ? {} : { searchable: false }),
+  };
+}
+
+/** Each write takes this much longer: a disk with a slower fsync. */
+function slowStore(store: Store, delayMs: number): Store {
+  if (delayMs === 0) return store;
+  return {
+    ...store,
+    write: async (rows) => {
+      await store.write(rows);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    },
+  };
+}
+
+function stats(): Extract<ServerMessage, { kind: 'stats' }>['stats'] {
+  const { user, system } = process.cpuUsage();
+  return {
+    cpuMs: (user + system) / 1000,
+    residentMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
+    treeSize: log.treeSize(),
+  };
+}
+
+async function stop(): Promise<void> {
+  await server.close();
+  await trail.close();
+  await log.close();
+  process.disconnect();
+}
+
+function tell(message: ServerMessage): void {
+  process.send?.(message);
+}
