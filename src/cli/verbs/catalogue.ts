@@ -1,4 +1,6 @@
 /** `countersign catalogue`: check a catalogue file, compare two, and make types and an editor's schema of it. */
+import { Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
 import { Argument, Command } from 'commander';
 import { canonicalJson, type JsonObject } from '../../../proofs/canonical-json.ts';
 import type { Catalogue } from '../../events/catalogue/catalogue.ts';
@@ -9,9 +11,11 @@ import { parseCatalogue } from '../../events/catalogue/parse.ts';
 import { producerTypes } from '../../events/catalogue/producer-types.ts';
 import { isShippedCatalogue, readShippedCatalogue, SHIPPED_CATALOGUES } from '../../events/catalogue/shipped.ts';
 import { makeRedactor } from '../../events/redact/redact.ts';
+import { parseAnswer, send, unexpectedAnswer } from '../client.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { readInput } from '../files.ts';
 import { type Io, oneLine, printResult } from '../io.ts';
+import { addTargetOptions, resolveTarget, type TargetOptions } from '../target.ts';
 
 interface CatalogueOptions {
   readonly json?: boolean;
@@ -20,6 +24,14 @@ interface CatalogueOptions {
 interface DiffOptions extends CatalogueOptions {
   readonly strict?: boolean;
 }
+
+interface PublishOptions extends CatalogueOptions, TargetOptions {
+  readonly approver?: string;
+  readonly ticket?: string;
+  readonly source?: string;
+}
+
+const PublishedAnswer = Type.Object({ label: Type.String(), index: Type.Integer(), published_at: Type.String() });
 
 const FILE_HELP = `the catalogue file (YAML), or the name of one that comes with this program: ${SHIPPED_CATALOGUES.join(', ')}`;
 
@@ -42,6 +54,19 @@ export function catalogueVerb(io: Io): Command {
       .action((before: string, after: string, options: DiffOptions) => diff(io, before, after, options)),
   );
   catalogue.addCommand(
+    addTargetOptions(
+      new Command('publish')
+        .description('publish a version: it becomes an entry, and events are checked against it from then on (admin)')
+        .argument('<FILE>', FILE_HELP),
+      'admin',
+    )
+      .option('--approver <ID>', 'immutable id of who approved it')
+      .option('--ticket <REF>', 'ticket or pull request in which it was approved')
+      .option('--source <TEXT>', 'where the file is kept: repository, commit and path')
+      .option('--json', 'print JSON')
+      .action((file: string, options: PublishOptions) => publishCatalogue(io, file, options)),
+  );
+  catalogue.addCommand(
     new Command('types')
       .description('print TypeScript types of its events, for producers')
       .argument('<FILE>', FILE_HELP)
@@ -59,6 +84,24 @@ export function catalogueVerb(io: Io): Command {
       .action(async (name: string) => io.out(await readText(name))),
   );
   return catalogue;
+}
+
+/** Checked here first, so that faults come with line and column and nothing is sent. */
+async function publishCatalogue(io: Io, file: string, options: PublishOptions): Promise<void> {
+  const text = await readText(file);
+  await readCatalogue(file);
+  const target = await resolveTarget(io, options, 'admin');
+  const url = `${target.logUrl}/catalogue`;
+  const { approver, ticket, source } = options;
+  const body = JSON.stringify({ text, approver, ticket, source });
+  const headers = { 'content-type': 'application/json' };
+  const answer = await send(io, target, url, { method: 'POST', body, headers });
+  const published = parseAnswer(url, answer.text);
+  if (!Value.Check(PublishedAnswer, published)) throw unexpectedAnswer(url, 'it is not a published catalogue');
+  const state = answer.status === 201 ? 'published' : 'known since';
+  printResult(io, options.json, published, [
+    `${published.label}  ${state} ${published.published_at}  index ${published.index}`,
+  ]);
 }
 
 async function checkCatalogue(io: Io, file: string, { json }: CatalogueOptions): Promise<void> {
