@@ -234,6 +234,7 @@ function examineAll(work: Work, population: Population): boolean {
     }
     index++;
   }
+  if (work.tally.examined !== end - start) throw new ProofError('missing-event', 'events of the range are missing');
   const beyond = lines.next();
   if (beyond.done !== true) throw wrongPlace(parseOpenedEvent(beyond.value).index, undefined);
   report.pass('events', `${end - start} events are the entries of the range, and show what was committed to`);
@@ -323,7 +324,8 @@ function checkProven(line: string, { checkpoint }: CheckedCheckpoint, hasher: Ha
 }
 
 function tellEvent({ manifest, tally, onEvent }: Work, event: CheckedEvent): void {
-  onEvent?.(event, tally.add(manifest.query, event));
+  const result = tally.add(manifest.query, event);
+  onEvent?.(event, result);
 }
 
 function comparePolicies(report: Report, files: BundleFiles, { policy }: Pinned): void {

@@ -28,6 +28,8 @@ export interface LogPaths {
   readonly identity: string;
   /** Hashes of test card numbers that redaction lets through; need not exist. */
   readonly allowedCards: string;
+  /** Bundles on their way to auditors; emptied at start. */
+  readonly evidence: string;
 }
 
 export interface DataPaths {
@@ -71,5 +73,6 @@ export function logPathsIn(directory: string): LogPaths {
     oidc: path.join(directory, 'oidc.json'),
     identity: path.join(directory, 'identity.json'),
     allowedCards: path.join(directory, 'allowed-cards.txt'),
+    evidence: path.join(directory, 'evidence'),
   };
 }

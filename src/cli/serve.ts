@@ -4,8 +4,10 @@
  *
  * A crash anywhere here is a restart: what was acknowledged is in the databases, and opening a log checks it.
  */
+import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { openEvidenceDesk } from '../evidence/desk.ts';
 import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
 import type { ServedLog } from '../http/route.ts';
 import { type RunningServer, serveApp } from '../http/server.ts';
@@ -13,6 +15,7 @@ import { openLog } from '../log/log.ts';
 import type { LogLogger } from '../log/options.ts';
 import { LogError } from '../log/types.ts';
 import { StoreError } from '../store/contract.ts';
+import { nativeHasher } from '../store/native-hasher.ts';
 import { openTokenStore } from '../trail/access.ts';
 import { openTrail } from '../trail/trail.ts';
 import { dataPaths, logPathsIn } from './data-dir.ts';
@@ -101,12 +104,20 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
   const tokens = await openTokenStore(paths.tokens);
   const contextFor = await openPrepareSource(secret, paths.allowedCards);
   const access = { ...(await openOidc(paths)), ...(await openIdentity(paths, contextFor)) };
+  const { name, origin } = config;
+  const log = await openLog({ name, origin, directory, signers, policyText, logger }).catch((error: unknown) => {
+    throw openFailure(directory, error);
+  });
   try {
-    const log = await openLog({ name: config.name, origin: config.origin, directory, signers, policyText, logger });
     const trail = await openTrail({ log, prepareContext: contextFor, logger });
     await holdTokensToEntries(log, trail.recorder, tokens, logger);
-    return { log, tokens, prepareContext: contextFor, trail, ...access };
+    const evidence = await openEvidenceDesk({
+      ...{ log, trail, signers, hasher: nativeHasher, newId: randomUUID },
+      directory: paths.evidence,
+    });
+    return { log, tokens, prepareContext: contextFor, trail, evidence, ...access };
   } catch (error) {
+    await log.close();
     throw openFailure(directory, error);
   }
 }
@@ -142,7 +153,8 @@ async function listen(start: () => Promise<RunningServer>, port: number): Promis
 
 async function closeLogs(logs: ReadonlyMap<string, ServedLog>): Promise<void> {
   await Promise.all(
-    [...logs.values()].map(async ({ log, trail }) => {
+    [...logs.values()].map(async ({ log, trail, evidence }) => {
+      await evidence?.close();
       await trail.close();
       await log.close();
     }),

@@ -5,7 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { createBodyReader } from './body.ts';
+import { catalogueRoutes } from './catalogue.ts';
 import { eventRoutes } from './events.ts';
+import { evidenceRoutes } from './evidence.ts';
 import { createExportGate, exportRoutes } from './export.ts';
 import { findingRoutes } from './findings.ts';
 import { headRoutes } from './heads.ts';
@@ -58,8 +60,10 @@ const LOG_ROUTES: readonly Route[] = [
   ...submitRoutes,
   ...searchRoutes,
   ...eventRoutes,
+  ...evidenceRoutes,
   ...exportRoutes,
   ...tokenRoutes,
+  ...catalogueRoutes,
   ...ruleRoutes,
   ...findingRoutes,
   ...producerKeyRoutes,

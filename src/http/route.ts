@@ -10,6 +10,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { TSchema } from '@sinclair/typebox';
 import type { Context, Hono } from 'hono';
 import type { IdentityResolver } from '../events/identity.ts';
+import type { EvidenceDesk } from '../evidence/desk.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { Log } from '../log/types.ts';
 import { type Principal, type Role, roleAllows, type TokenStore } from '../trail/access.ts';
@@ -35,6 +36,8 @@ export interface ServedLog {
   readonly prepareContext: (producerId: string) => PrepareContext;
   /** What the log records about itself, and what follows from it. */
   readonly trail: Trail;
+  /** Where bundles are made; without it there are none. */
+  readonly evidence?: EvidenceDesk;
   /** Finds the ids of actors that are sent by name; undefined where only ids are taken. */
   readonly identity?: IdentityResolver;
   /** Finds what a person should look at; undefined where nobody watches. */

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { type JsonObject, parseCanonicalJson } from '../../proofs/canonical-json.ts';
 import { joinFields } from '../../proofs/fields.ts';
 import type { PrepareContext } from '../../src/events/types.ts';
+import { openEvidenceDesk } from '../../src/evidence/desk.ts';
 import { type AppOptions, createApp } from '../../src/http/app.ts';
 import type { ServedLog } from '../../src/http/route.ts';
 import { type RunningServer, serveApp } from '../../src/http/server.ts';
@@ -81,14 +82,22 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   let requests = 0;
   const contexts = testContexts();
   let ownEvents = 0;
+  let bundles = 0;
   const trail = await openTrail({
     log,
     prepareContext: contexts,
     nowMs,
     newId: () => `own-${++ownEvents}`,
   });
+  const evidence = await openEvidenceDesk({
+    ...{ log, trail, nowMs, hasher: nativeHasher, signers: keys.signers },
+    directory: join(directory, 'evidence'),
+    newId: () => `bundle-${++bundles}`,
+  });
   const app = createApp({
-    logs: new Map([['test', { log, tokens, prepareContext: contexts, trail, ...options.served } satisfies ServedLog]]),
+    logs: new Map([
+      ['test', { log, tokens, prepareContext: contexts, trail, evidence, ...options.served } satisfies ServedLog],
+    ]),
     logger: { error: (details) => void logged.push(details) },
     nowMs: () => START_US / 1000,
     newRequestId: () => `00000000-0000-4000-8000-${String(++requests).padStart(12, '0')}`,
@@ -108,6 +117,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     publish: () => publishAt(log, keys),
     stop: async () => {
       await server.close();
+      await evidence.close();
       await trail.close();
       await log.close();
       await rm(directory, { recursive: true, force: true });

@@ -1,0 +1,22 @@
+/** Why no evidence can be made. Codes are API: problems.ts maps each to a status. */
+
+export type EvidenceErrorCode =
+  | 'not-provable'
+  | 'complete-needs-scope'
+  | 'range-too-large'
+  | 'pinned-too-large'
+  | 'too-many-bundles'
+  | 'unknown-bundle'
+  | 'bundle-not-ready'
+  | 'bundle-not-published'
+  | 'no-evidence-here';
+
+export class EvidenceError extends Error {
+  readonly code: EvidenceErrorCode;
+
+  constructor(code: EvidenceErrorCode, message: string) {
+    super(message);
+    this.name = 'EvidenceError';
+    this.code = code;
+  }
+}
