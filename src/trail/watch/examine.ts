@@ -5,12 +5,12 @@
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
 import type { Hash } from '../../../proofs/hash.ts';
 import { type Finding, raiseEvent } from '../finding.ts';
-import type { OwnEvent } from '../record.ts';
 import { type ActionClasses, attestationEvent, type DayCount, DayCounter } from './attest.ts';
 import type { WatchConfig } from './config.ts';
 import { type Detector, earlier } from './detector.ts';
 import { type DetectorSet, makeDetectors } from './detectors.ts';
 import type { Examined } from './examined.ts';
+import type { Recordable } from './record-all.ts';
 
 export interface ExaminerOptions {
   readonly config: WatchConfig;
@@ -61,7 +61,7 @@ export class Examiner {
     return this.#detectors.all.reduce<number | null>((due, detector) => earlier(due, detector.dueUs()), null);
   }
 
-  async examine(batch: readonly Examined[]): Promise<readonly OwnEvent[]> {
+  examine(batch: readonly Examined[]): readonly Recordable[] {
     const findings: Finding[] = [];
     const days: DayCount[] = [];
     for (const event of batch) {
@@ -70,9 +70,7 @@ export class Examiner {
       this.#logTimeUs = event.logTimeUs;
     }
     const { classes, rootAt } = this.#options;
-    const attestations = await Promise.all(
-      days.map(async (day) => attestationEvent(day, classes, await rootAt(day.endIndex))),
-    );
+    const attestations = days.map((day) => async () => attestationEvent(day, classes, await rootAt(day.endIndex)));
     return [...findings.map(raiseEvent), ...attestations];
   }
 

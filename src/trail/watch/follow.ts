@@ -28,11 +28,11 @@ export interface FollowOptions {
   /** The first entry to hand over. */
   readonly from: number;
   readonly limits?: Partial<FollowLimits>;
-  /** Takes consecutive entries. When it resolves, everything that follows from them is durable. Must not throw. */
+  /** Takes consecutive entries. When it resolves, everything that follows from them is durable. It should not throw. */
   readonly take: (batch: readonly Examined[]) => Promise<void>;
   /** An entry cannot be read: its bytes were altered. It is passed over, and must not be forgotten. */
   readonly takeUnreadable: (index: number, error: LogError) => Promise<void>;
-  /** Reading failed and is tried again. */
+  /** Reading failed and is tried again; or taking failed, which is a bug, and goes on with the next batch. */
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -187,7 +187,11 @@ class Follower implements Following {
   }
 
   async #hand(batch: readonly Examined[]): Promise<void> {
-    await this.#options.take(batch);
+    try {
+      await this.#options.take(batch);
+    } catch (error) {
+      this.#options.onTrouble(error);
+    }
     this.#moveTo(this.#position + batch.length);
   }
 

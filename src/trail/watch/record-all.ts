@@ -12,8 +12,11 @@ export interface RecordAllOptions {
   /** Told before the first pause. */
   readonly onWaiting?: (error: unknown) => void;
   /** Not a valid event, which is a bug: it is given up. */
-  readonly onLost?: (event: OwnEvent, error: unknown) => void;
+  readonly onLost?: (error: EventProblem) => void;
 }
+
+/** An event, or how to make it; making it may fail for a while, like recording it. */
+export type Recordable = OwnEvent | (() => Promise<OwnEvent>);
 
 /** Events that are under way at one time; the log writes them in one group. */
 const CONCURRENT_EVENTS = 64;
@@ -23,7 +26,7 @@ const MAX_PAUSE_MS = 5_000;
 /** True when every event is durable; false when it was closed before. */
 export async function recordAll(
   recorder: Recorder,
-  events: readonly OwnEvent[],
+  events: readonly Recordable[],
   options: RecordAllOptions,
 ): Promise<boolean> {
   for (let from = 0; from < events.length; from += CONCURRENT_EVENTS) {
@@ -35,16 +38,18 @@ export async function recordAll(
 
 async function recordChunk(
   recorder: Recorder,
-  events: readonly OwnEvent[],
+  events: readonly Recordable[],
   options: RecordAllOptions,
 ): Promise<boolean> {
   let pauseMs = FIRST_PAUSE_MS;
   for (let left = events; ; ) {
-    const outcomes = await Promise.allSettled(left.map((event) => recorder.record(event)));
+    const outcomes = await Promise.allSettled(
+      left.map(async (event) => recorder.record(typeof event === 'function' ? await event() : event)),
+    );
     const failures = outcomes.flatMap((outcome, i) => {
       const event = left[i];
       if (event === undefined || outcome.status === 'fulfilled') return [];
-      return isFinal(outcome.reason, event, options) ? [] : [{ event, error: outcome.reason }];
+      return isFinal(outcome.reason, options) ? [] : [{ event, error: outcome.reason }];
     });
     const [first] = failures;
     if (first === undefined) return true;
@@ -57,11 +62,11 @@ async function recordChunk(
 }
 
 /** Trying again would not change the answer. */
-function isFinal(error: unknown, event: OwnEvent, options: RecordAllOptions): boolean {
+function isFinal(error: unknown, options: RecordAllOptions): boolean {
   // It was recorded under another configuration, in other words: the first ones stand.
   if (error instanceof OwnEventConflict) return true;
   if (!(error instanceof EventProblem)) return false;
-  options.onLost?.(event, error);
+  options.onLost?.(error);
   return true;
 }
 

@@ -146,7 +146,7 @@ class LogWatch implements Watch {
       limits: this.#limits.follow,
       take: (batch) => this.#take(batch),
       takeUnreadable: (index, error) => this.#takeUnreadable(index, error),
-      onTrouble: (error) => this.#logger.error({ err: error }, 'the watch cannot read the log, and tries again'),
+      onTrouble: (error) => this.#logger.error({ err: error }, 'the watch has trouble with the log, and goes on'),
     });
   }
 
@@ -261,12 +261,11 @@ class LogWatch implements Watch {
   /** One batch of consecutive entries. Everything that follows from it is durable when this resolves, or it was closed. */
   async #take(batch: readonly Examined[]): Promise<void> {
     this.#isTaking = true;
-    const events = await this.#examiner.examine(batch);
+    const events = this.#examiner.examine(batch);
     const done = await recordAll(this.#options.recorder, events, {
       isClosed: () => this.#isClosed,
       onWaiting: (error) => this.#logger.warn({ err: error }, 'findings wait: the log takes no entries'),
-      onLost: (event, error) =>
-        this.#logger.error({ event: event.event_id, err: error }, 'a finding is not a valid event'),
+      onLost: (error) => this.#logger.error({ err: error }, 'a finding is not a valid event'),
     });
     if (!done) return;
     this.#examinedSize += batch.length;
