@@ -87,6 +87,7 @@ export interface TokenStore {
 export const MAX_TOKEN_NAME_LENGTH = 100;
 const TOKEN_SECRET_BYTES = 32;
 const TOKEN_ID_BYTES = 8;
+const LONG_NUMBER = /[0-9]{12}/;
 const TOKEN_TEXT = /^cs_(?:producer|auditor|admin)_[A-Za-z0-9_-]{43}$/;
 // Letters, digits, marks, punctuation and plain spaces: a name is shown in lists and must not draw anything else.
 const TOKEN_NAME = /^[\p{L}\p{N}\p{M}\p{P}\p{S} ]+$/u;
@@ -183,7 +184,7 @@ class FileTokenStore implements TokenStore {
       );
     }
     checkLimits(token, this.#nowMs());
-    const id = `tok_${Buffer.from(this.#randomBytes(TOKEN_ID_BYTES)).toString('hex')}`;
+    const id = this.#newId();
     const text = `cs_${token.role}_${Buffer.from(this.#randomBytes(TOKEN_SECRET_BYTES)).toString('base64url')}`;
     const record: TokenRecord = {
       id,
@@ -197,6 +198,14 @@ class FileTokenStore implements TokenStore {
       expiresAt: token.expiresAt ?? null,
     };
     return { record, text };
+  }
+
+  /** Entries name it: nothing in it may look like the number of a card. */
+  #newId(): string {
+    for (;;) {
+      const id = Buffer.from(this.#randomBytes(TOKEN_ID_BYTES)).toString('hex');
+      if (!LONG_NUMBER.test(id)) return `tok_${id}`;
+    }
   }
 
   #producerIdOf(id: string, token: NewToken): string | null {

@@ -5,7 +5,7 @@
  *
  * Ids of these entries follow from their content, so that each fact is recorded once:
  *
- *   token:tok_5f0c…:created:<what it may do, hashed>      token:tok_5f0c…:revoked
+ *   created.tok_5f0c….<what it may do, hashed>      revoked.tok_5f0c…
  */
 import { hash } from 'node:crypto';
 import { canonicalJson, type JsonObject } from '../../proofs/canonical-json.ts';
@@ -89,11 +89,11 @@ export async function reconcileTokens(
 function createdId(record: TokenRecord): string {
   // Letters, so that nothing takes it for the number of a card.
   const digest = hash('sha256', canonicalJson({ ...powersOf(record), sha256: record.sha256 }), 'hex').slice(0, LETTERS);
-  return `token:${record.id}:created:${lettersOf(digest)}`;
+  return `created.${record.id}.${lettersOf(digest)}`;
 }
 
 function revokedId(id: string): string {
-  return `token:${id}:revoked`;
+  return `revoked.${id}`;
 }
 
 function powersOf({ role, producerId, scope, expiresAt }: TokenRecord): JsonObject {
