@@ -2,10 +2,10 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../proofs/claims.ts';
 import { parseSignerKey, parseVerifierKey, verifierKeyOf } from '../../proofs/key.ts';
 import { formatOpenedEvent } from '../../proofs/opened-event.ts';
 import { parsePolicy } from '../../proofs/policy.ts';
-import { LIMITS } from '../../proofs/verify-event.ts';
 import { openedEventOf } from '../../src/trail/open.ts';
 import { cli } from '../support/network.ts';
 import { openTestLog, preparedEvent, publishAll, withDirectory } from '../support/test-log.ts';
