@@ -8,16 +8,16 @@
  * and characters that nobody sees become `\n`, `\t` or `\u202e`; a backslash is doubled, so that no two texts look alike.
  */
 export function escapeLine(text: string): string {
-  return text.replace(NOT_SHOWN, escapeCharacter).toWellFormed();
+  return text.replace(NOT_SHOWN, escapeCharacter);
 }
 
 /**
- * Cc, the separators U+2028 and U+2029; bidirectional controls (UAX #9: ALM, LRM, RLM, embeddings, overrides, isolates);
- * characters that take no room (zero-width space, word joiner, byte order mark, tags, fillers). Joiners U+200C and U+200D
- * stay: scripts and emoji need them.
+ * Controls, line and paragraph separators, halves of surrogate pairs, interlinear annotation; and every character that
+ * takes no room: controls of the reading direction (UAX #9), zero-width space, word joiner, byte order mark, tags, fillers.
+ * Joiners and variation selectors stay: scripts and emoji need them.
  */
 const NOT_SHOWN =
-  /[\p{Cc}\u2028\u2029\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u3164\uffa0\u{e0000}-\u{e0fff}\\]|\p{Cs}/gu;
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufff9-\ufffb\\]|(?!\u200c|\u200d|\p{Variation_Selector})\p{Default_Ignorable_Code_Point}/gu;
 
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
 

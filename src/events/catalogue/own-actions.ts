@@ -27,6 +27,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'countersign.read.event': 'Read an event',
   'countersign.read.evidence': 'Took evidence from the audit trail',
   'countersign.read.export': 'Exported events',
+  'countersign.read.findings': 'Read the findings',
   'countersign.read.search': 'Searched the audit trail',
   'countersign.redaction.publish': 'Published the rules of redaction',
   'countersign.retention.publish': 'Published how long events are kept',
