@@ -2,12 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Prepared } from '../../src/events/types.ts';
+import { createApp } from '../../src/http/app.ts';
+import { type RunningServer, serveApp } from '../../src/http/server.ts';
 import type { Log } from '../../src/log/types.ts';
+import { memoryTokenStore, type Role, type TokenStore } from '../../src/trail/access.ts';
 import type { ListedFinding } from '../../src/trail/findings.ts';
 import { createRecorder, type Recorder } from '../../src/trail/record.ts';
+import { openTrail } from '../../src/trail/trail.ts';
 import { watchConfig } from '../../src/trail/watch/config.ts';
 import { openWatch, type Watch, type WatchOptions } from '../../src/trail/watch/watch.ts';
-import { testContexts } from './http.ts';
+import { ask, testContexts } from './http.ts';
 import { openTestLog, preparedEvent } from './test-log.ts';
 
 export interface WatchedLog {
@@ -81,4 +85,42 @@ export function numbered(seq: number, occurredAtUs = Date.now() * 1_000, produce
     producer,
   );
   return { ...event, producerSeq: seq, occurredAtUs };
+}
+
+export interface WatchedServer extends WatchedLog, Pick<RunningServer, 'url' | 'host' | 'port'> {
+  readonly producer: string;
+  readonly auditor: string;
+  readonly admin: string;
+  readonly tokens: TokenStore;
+  /** Posts events as the producer; each answer is a 2xx. */
+  readonly post: (...events: readonly Readonly<Record<string, unknown>>[]) => Promise<void>;
+}
+
+/** The same behind HTTP, with a real clock, as the log `test`. */
+export async function serveWatched(directory: string, options: WatchedOptions = {}): Promise<WatchedServer> {
+  const watched = await openWatched(directory, options);
+  const { log, watch } = watched;
+  const contexts = testContexts();
+  const trail = await openTrail({ log, prepareContext: contexts });
+  const tokens = memoryTokenStore();
+  const create = async (role: Role) => (await tokens.create({ role, name: role })).token;
+  const [producer, auditor, admin] = [await create('producer'), await create('auditor'), await create('admin')];
+  const app = createApp({ logs: new Map([['test', { log, tokens, prepareContext: contexts, trail, watch }]]) });
+  const server = await serveApp(app, { limits: { closeGraceMs: 1_000 } });
+  const { url, host, port } = server;
+  return {
+    ...watched,
+    ...{ url, host, port, producer, auditor, admin, tokens },
+    post: async (...events) => {
+      for (const json of events) {
+        const answer = await ask(server, '/test/events', { token: producer, json });
+        if (answer.status >= 300) throw new Error(answer.text);
+      }
+    },
+    close: async () => {
+      await server.close();
+      await trail.close();
+      await watched.close();
+    },
+  };
 }
