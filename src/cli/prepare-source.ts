@@ -3,9 +3,11 @@
  * once when the log is opened.
  */
 import { hkdfSync, randomBytes } from 'node:crypto';
+import type { Catalogue } from '../events/catalogue/catalogue.ts';
 import { AllowListError, parseAllowList } from '../events/redact/allow-list.ts';
 import { makeRedactor } from '../events/redact/redact.ts';
 import type { MacKeys, PrepareContext } from '../events/types.ts';
+import { writeRules } from '../events/write-rules.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
 import { CliError } from './errors.ts';
 import { exists, readInput } from './files.ts';
@@ -14,24 +16,30 @@ import { exists, readInput } from './files.ts';
 const PERSONAL_PATHS: readonly string[] = ['actor.session', 'context.ip'];
 const MAC_KEY_BYTES = 32;
 
-/** The part of a context that a log's directory determines, for any producer. */
-export async function openPrepareSource(
-  secret: Uint8Array,
-  allowListFile: string,
-): Promise<(producerId: string) => PrepareContext> {
+export interface PrepareSource {
+  readonly contextFor: (producerId: string) => PrepareContext;
+  /** From now on events are checked against this catalogue; none (null) lets every action through. */
+  readonly useCatalogue: (catalogue: Catalogue | null) => void;
+}
+
+/** The part of a context that a log's directory and its newest catalogue determine, for any producer. */
+export async function openPrepareSource(secret: Uint8Array, allowListFile: string): Promise<PrepareSource> {
   const macKeys: MacKeys = { raw: macKey(secret, 'raw-input'), content: macKey(secret, 'content') };
   const redactor = makeRedactor(await readAllowList(allowListFile));
-  return (producerId) => ({
-    producerId,
-    macKeys,
-    hasher: nativeHasher,
-    randomBytes: (byteCount) => new Uint8Array(randomBytes(byteCount)),
-    separatePaths: () => PERSONAL_PATHS,
-    redact: (event, text) => redactor.redactEvent(event, text).value,
-    catalogueVersion: null,
-    redactionVersion: redactor.version,
-    clockOffsetUs: null,
-  });
+  let rules = writeRules(redactor, null, PERSONAL_PATHS);
+  return {
+    contextFor: (producerId) => ({
+      producerId,
+      macKeys,
+      hasher: nativeHasher,
+      randomBytes: (byteCount) => new Uint8Array(randomBytes(byteCount)),
+      clockOffsetUs: null,
+      ...rules,
+    }),
+    useCatalogue: (catalogue) => {
+      rules = writeRules(redactor, catalogue, PERSONAL_PATHS);
+    },
+  };
 }
 
 /** Test card numbers that are let through, by their hashes; none without the file. */

@@ -102,14 +102,14 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
   const { config, signers, secret } = await loadLog(paths);
   const policyText = await readInput(paths.policy, 'the policy of the log');
   const tokens = await openTokenStore(paths.tokens);
-  const contextFor = await openPrepareSource(secret, paths.allowedCards);
+  const { contextFor, useCatalogue } = await openPrepareSource(secret, paths.allowedCards);
   const access = { ...(await openOidc(paths)), ...(await openIdentity(paths, contextFor)) };
   const { name, origin } = config;
   const log = await openLog({ name, origin, directory, signers, policyText, logger }).catch((error: unknown) => {
     throw openFailure(directory, error);
   });
   try {
-    const trail = await openTrail({ log, prepareContext: contextFor, logger });
+    const trail = await openTrail({ log, prepareContext: contextFor, logger, onCatalogue: useCatalogue });
     await holdTokensToEntries(log, trail.recorder, tokens, logger);
     const evidence = await openEvidenceDesk({
       ...{ log, trail, signers, hasher: nativeHasher, newId: randomUUID },

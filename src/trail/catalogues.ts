@@ -3,8 +3,7 @@
  * whole file, so that what an event was checked against can be read from the log itself. This file derives the
  * catalogues in force from those entries: the newest of each id. Without any, events are not checked.
  */
-import type { JsonObject } from '../../proofs/canonical-json.ts';
-import { type ActionRule, type Catalogue, findAction } from '../events/catalogue/catalogue.ts';
+import type { Catalogue } from '../events/catalogue/catalogue.ts';
 import { CatalogueError } from '../events/catalogue/errors.ts';
 import { parseCatalogue } from '../events/catalogue/parse.ts';
 import type { Log } from '../log/types.ts';
@@ -21,12 +20,6 @@ export interface PublishedCatalogue {
   readonly text: string;
   readonly index: number;
   readonly logTime: number;
-}
-
-/** Where an action was found: its rule, and the catalogue that has it. */
-export interface FoundAction {
-  readonly rule: ActionRule;
-  readonly catalogue: Catalogue;
 }
 
 export class CatalogueBook {
@@ -66,31 +59,34 @@ export class CatalogueBook {
     return this.#published.find((one) => one.catalogue.id === id && one.catalogue.version === version);
   }
 
-  /** False while no catalogue was published: then every action is allowed and nothing more is required of it. */
-  get checks(): boolean {
-    return this.#inForce.size > 0;
-  }
-
-  /** What holds for an action now; the catalogue published first decides where several know it. */
-  findAction(action: string): FoundAction | undefined {
-    for (const { catalogue } of this.#inForce.values()) {
-      const rule = findAction(catalogue, action);
-      if (rule !== undefined) return { rule, catalogue };
-    }
-    return undefined;
-  }
-
-  /** The catalogue that an event is checked against: the one that knows its action, else the first. */
-  catalogueFor(event: JsonObject): Catalogue | undefined {
-    const action = textAt(event, 'action');
-    const found = action === undefined ? undefined : this.findAction(action);
-    return found?.catalogue ?? this.#inForce.values().next().value?.catalogue;
+  /**
+   * What events are checked against now: all catalogues in force as one, the id published first deciding where several
+   * know an action; its label names them all. Null while none was published: then every action is allowed.
+   */
+  combined(): Catalogue | null {
+    const all = this.inForce().map(({ catalogue }) => catalogue);
+    const [first] = all;
+    if (first === undefined || all.length === 1) return first ?? null;
+    const lastFirst = [...all].reverse();
+    return {
+      ...first,
+      label: all.map(({ label }) => label).join(' '),
+      classes: new Map(lastFirst.flatMap(({ classes }) => [...classes])),
+      actions: new Map(lastFirst.flatMap(({ actions }) => [...actions])),
+      patterns: all.flatMap(({ patterns }) => patterns),
+    };
   }
 }
 
-export async function followCatalogues(log: Log): Promise<{ readonly book: CatalogueBook; readonly stop: () => void }> {
+export async function followCatalogues(
+  log: Log,
+  onChange: (catalogue: Catalogue | null) => void = () => undefined,
+): Promise<{ readonly book: CatalogueBook; readonly stop: () => void }> {
   const book = new CatalogueBook();
-  const stop = await followOwnEvents(log, [PUBLISH_CATALOGUE], (entry) => book.apply(entry));
+  const stop = await followOwnEvents(log, [PUBLISH_CATALOGUE], (entry) => {
+    book.apply(entry);
+    onChange(book.combined());
+  });
   return { book, stop };
 }
 

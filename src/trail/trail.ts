@@ -3,6 +3,7 @@
  * is opened after the log and closed before it.
  */
 import { randomUUID } from 'node:crypto';
+import type { Catalogue } from '../events/catalogue/catalogue.ts';
 import type { PrepareContext } from '../events/types.ts';
 import { type LogLogger, SILENT_LOGGER } from '../log/options.ts';
 import type { Log } from '../log/types.ts';
@@ -33,6 +34,8 @@ export interface TrailOptions {
   readonly newId?: () => string;
   readonly logger?: LogLogger;
   readonly incidentLimits?: Partial<IncidentLimits>;
+  /** Told of the catalogue in force at start and at each publication, before the next event is prepared. */
+  readonly onCatalogue?: (catalogue: Catalogue | null) => void;
 }
 
 export async function openTrail(options: TrailOptions): Promise<Trail> {
@@ -53,7 +56,7 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
     limits: options.incidentLimits ?? {},
     onFailure: (error) => logger.error({ err: error }, 'refused requests could not be recorded'),
   });
-  const catalogues = await followCatalogues(log);
+  const catalogues = await followCatalogues(log, options.onCatalogue);
   const rules = await followRules(log);
   const producerKeys = await followProducerKeys(log);
   return {

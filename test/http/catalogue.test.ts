@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { openPrepareSource } from '../../src/cli/prepare-source.ts';
 import { parseCatalogue } from '../../src/events/catalogue/parse.ts';
 import { readShippedCatalogue, SHIPPED_CATALOGUES } from '../../src/events/catalogue/shipped.ts';
+import { prepareEvent } from '../../src/events/prepare.ts';
 import { openTrail } from '../../src/trail/trail.ts';
-import { type TestServer, testContexts, withServer } from '../support/http.ts';
+import { type TestServer, testContexts, testEvent, withServer } from '../support/http.ts';
 
 async function call(server: TestServer, token: string, method: string, path: string, body?: object) {
   const response = await fetch(`${server.url}/test/${path}`, {
@@ -49,5 +51,32 @@ describe('catalogues', () => {
       expect((await call(server, server.auditor, 'GET', 'catalogue')).json).toMatchObject({
         catalogues: [{ id: parseCatalogue(text).id, index: 0, in_force: true }],
       });
+    }));
+
+  it('in force at the same time are one: each event is checked by the catalogue that knows its action, and names them', () =>
+    withServer(async (server) => {
+      const source = await openPrepareSource(new Uint8Array(32).fill(9), '/nowhere/allowed-cards.txt');
+      const trail = await openTrail({
+        log: server.log,
+        prepareContext: source.contextFor,
+        onCatalogue: source.useCatalogue,
+      });
+      const submit = async (id: string, action: string) => {
+        const event = testEvent(id, { action });
+        const bytes = new TextEncoder().encode(JSON.stringify(event));
+        return prepareEvent(bytes, source.contextFor('tok_1'));
+      };
+      expect((await submit('a', 'no.such-action')).logValueText).toContain('"catalogue":null');
+      for (const name of SHIPPED_CATALOGUES) {
+        await call(server, server.admin, 'POST', 'catalogue', { text: await readShippedCatalogue(name) });
+      }
+      const labels = trail.catalogues.inForce().map((one) => one.catalogue.label);
+      expect(labels).toHaveLength(2);
+      expect((await submit('b', 'ec2.DescribeInstances')).logValueText).toContain(labels.join(' '));
+      await expect(submit('c', 'no.such-action')).rejects.toMatchObject({
+        code: 'unknown-action',
+        faults: [{ pointer: '/action' }],
+      });
+      await trail.close();
     }));
 });
