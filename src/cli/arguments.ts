@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 
 const MAX_PORT = 65_535;
+const MAX_PAGE_EVENTS = 1_000;
 /** A day. */
 const MAX_TIMEOUT_SECONDS = 86_400;
 
@@ -15,6 +16,13 @@ export function parseIndex(text: string): number {
 
 export function parseEntries(text: string): number {
   return parseWhole(text, Number.MAX_SAFE_INTEGER, 'a number of entries');
+}
+
+/** Events of one page; what a server allows at most, it says. */
+export function parsePageSize(text: string): number {
+  const size = parseWhole(text, MAX_PAGE_EVENTS, 'a number of events');
+  if (size === 0) throw new InvalidArgumentError(`It must be a number of events from 1 to ${MAX_PAGE_EVENTS}.`);
+  return size;
 }
 
 /** Seconds on the command line, milliseconds inside. */

@@ -9,6 +9,8 @@ import type { Io } from './io.ts';
 import { catalogueVerb } from './verbs/catalogue.ts';
 import { checkpointVerb } from './verbs/checkpoint.ts';
 import { eventVerb } from './verbs/event.ts';
+import { evidenceVerb } from './verbs/evidence.ts';
+import { exportVerb } from './verbs/export.ts';
 import { healthVerb } from './verbs/health.ts';
 import { importVerb } from './verbs/import.ts';
 import { initVerb } from './verbs/init.ts';
@@ -20,6 +22,7 @@ import { proofVerb } from './verbs/proof.ts';
 import { redactVerb } from './verbs/redact.ts';
 import { restoreVerb } from './verbs/restore.ts';
 import { rulesVerb } from './verbs/rules.ts';
+import { searchVerb } from './verbs/search.ts';
 import { serveVerb } from './verbs/serve.ts';
 import { submitVerb } from './verbs/submit.ts';
 import { tokenVerb } from './verbs/token.ts';
@@ -41,7 +44,7 @@ Exit codes:
 const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb, mirrorVerb, monitorVerb],
   ...[submitVerb, importVerb],
-  ...[eventVerb, proofVerb, verifyVerb, checkpointVerb],
+  ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, verifyVerb, checkpointVerb],
   ...[catalogueVerb, rulesVerb, redactVerb],
   ...[healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, restoreVerb],
 ];
