@@ -11,6 +11,8 @@
  *     DIR/logs/<name>/tokens.json         hashed tokens
  *     DIR/logs/<name>/oidc.json           optional: the identity provider of the people who read (docs/access.md)
  *     DIR/logs/<name>/identity.json       optional: where names of actors get their ids (docs/identity.md)
+ *     DIR/logs/<name>/watch.json          optional: how the log is watched (docs/findings.md)
+ *     DIR/logs/<name>/watch.state         what the watch remembers across restarts, 0600
  *     DIR/logs/<name>/db, guard           the database, and the last signed head outside of it
  *     DIR/witnesses/<name>/               one witness each, written by the witness alone
  */

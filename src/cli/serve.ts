@@ -23,6 +23,7 @@ import { CliError, messageOf, systemCode } from './errors.ts';
 import { readInput } from './files.ts';
 import { loadLog } from './init.ts';
 import { holdTokensToEntries, openIdentity, openOidc } from './open-access.ts';
+import { openLogWatch, withClock } from './open-watch.ts';
 import { LOOPBACK } from './ports.ts';
 import { openPrepareSource } from './prepare-source.ts';
 
@@ -115,7 +116,8 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
       ...{ log, trail, signers, hasher: nativeHasher, newId: randomUUID },
       directory: paths.evidence,
     });
-    return { log, tokens, prepareContext: contextFor, trail, evidence, ...access };
+    const watch = await openLogWatch(directory, { log, trail, logger });
+    return { log, tokens, prepareContext: withClock(contextFor, watch), trail, watch, evidence, ...access };
   } catch (error) {
     await log.close();
     throw openFailure(directory, error);
@@ -153,8 +155,9 @@ async function listen(start: () => Promise<RunningServer>, port: number): Promis
 
 async function closeLogs(logs: ReadonlyMap<string, ServedLog>): Promise<void> {
   await Promise.all(
-    [...logs.values()].map(async ({ log, trail, evidence }) => {
+    [...logs.values()].map(async ({ log, trail, watch, evidence }) => {
       await evidence?.close();
+      await watch?.close();
       await trail.close();
       await log.close();
     }),
