@@ -26,8 +26,8 @@ const MAX_CACHED_TILES = 512;
 export class CopyTree {
   readonly #rows: CopyRows;
   readonly #state: () => CopyState;
-  /** Checked full tiles, least recently used first. */
-  readonly #tiles = new Map<string, readonly Hash[]>();
+  /** Checked full tiles, or their check under way, least recently used first: many readers at once read a tile once. */
+  readonly #tiles = new Map<string, Promise<readonly Hash[]>>();
 
   constructor(rows: CopyRows, state: () => CopyState) {
     this.#rows = rows;
@@ -67,15 +67,20 @@ export class CopyTree {
     if (index === edgeIndex) return edges[level] ?? [];
     if (index > edgeIndex) throw altered(`tile ${level}/${index} is not in the copy`);
     const name = `${level}/${index}`;
-    const cached = this.#tiles.get(name);
-    const hashes = cached ?? (await this.#readChecked(level, index));
+    const hashes = this.#tiles.get(name) ?? this.#readChecked(level, index);
     this.#tiles.delete(name);
     this.#tiles.set(name, hashes);
     if (this.#tiles.size > MAX_CACHED_TILES) {
       const oldest = this.#tiles.keys().next();
       if (oldest.done !== true) this.#tiles.delete(oldest.value);
     }
-    return hashes;
+    try {
+      return await hashes;
+    } catch (error) {
+      // The next reader looks at the disk again.
+      if (this.#tiles.get(name) === hashes) this.#tiles.delete(name);
+      throw error;
+    }
   }
 
   async #readChecked(level: number, index: number): Promise<readonly Hash[]> {

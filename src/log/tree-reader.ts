@@ -19,8 +19,8 @@ const MAX_CACHED_TILES = 2048;
 export class TreeReader {
   readonly #store: Store;
   readonly #hasher: Hasher;
-  /** Checked full tiles, least recently used first. */
-  readonly #tiles = new Map<string, readonly Hash[]>();
+  /** Checked full tiles, or their check under way, least recently used first: many readers at once read a tile once. */
+  readonly #tiles = new Map<string, Promise<readonly Hash[]>>();
 
   constructor(store: Store, hasher: Hasher) {
     this.#store = store;
@@ -55,19 +55,20 @@ export class TreeReader {
     if (index > edgeIndex) throw new LogError('not-in-log', 'a tile beyond the tree was asked for', { level, index });
     if (index === edgeIndex) return state.edges[level] ?? [];
     const name = `${level}/${index}`;
-    const cached = this.#tiles.get(name);
-    if (cached !== undefined) {
-      this.#tiles.delete(name);
-      this.#tiles.set(name, cached);
-      return cached;
-    }
-    const hashes = await this.#readChecked(state, level, index);
+    const hashes = this.#tiles.get(name) ?? this.#readChecked(state, level, index);
+    this.#tiles.delete(name);
     this.#tiles.set(name, hashes);
     if (this.#tiles.size > MAX_CACHED_TILES) {
       const oldest = this.#tiles.keys().next();
       if (oldest.done !== true) this.#tiles.delete(oldest.value);
     }
-    return hashes;
+    try {
+      return await hashes;
+    } catch (error) {
+      // The next reader looks at the disk again.
+      if (this.#tiles.get(name) === hashes) this.#tiles.delete(name);
+      throw error;
+    }
   }
 
   async #readChecked(state: TreeState, level: number, index: number): Promise<readonly Hash[]> {
