@@ -1,37 +1,30 @@
 /**
- * `countersign verify`: events against their receipts and a pinned policy, with no network. PASS only if every event
- * that was named was checked in full and holds.
+ * `countersign verify`: evidence against a pinned policy, with no network. PASS only if every file that was named was
+ * checked in full and holds.
  */
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { parsePolicy } from '../../../proofs/policy.ts';
 import { LIMITS } from '../../../proofs/claims.ts';
-import { createEventVerifier, type Verdict } from '../../../proofs/verify-event.ts';
-import { CliError, EXIT, type ExitCode, messageOf, systemCode } from '../errors.ts';
-import { type EvidencePair, findPairs } from '../evidence-files.ts';
+import { parsePolicy } from '../../../proofs/policy.ts';
+import { parseTimeUs } from '../../events/time.ts';
+import { CliError, EXIT, type ExitCode, messageOf } from '../errors.ts';
+import { findPairs } from '../evidence-files.ts';
 import { type Io, oneLine, printResult } from '../io.ts';
 import { startProgress } from '../progress.ts';
+import { MAX_REPORTED_EVENTS, reportHtml, type ShownEvent, shownEvent } from '../report-html.ts';
 import { addNetworkOption, readPolicyText, type TargetOptions } from '../target.ts';
+import { createFileVerifier, type FileReport } from '../verify-files.ts';
 
 interface VerifyOptions extends TargetOptions {
   readonly proof?: string;
+  readonly pin?: string;
+  readonly at?: string;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
-/** What is said about one pair of files. */
-interface PairReport {
-  readonly event: string;
-  readonly verdict: Verdict['verdict'];
-  readonly reason: string;
-  readonly index?: number;
-  readonly failure?: { readonly code: string; readonly index?: number; readonly field?: string };
-  readonly claims: Verdict['claims'];
-  readonly notes: Verdict['notes'];
-  readonly checkpoint_size?: number;
-  readonly witnesses?: readonly string[];
-}
-
-const EXIT_OF: Readonly<Record<Verdict['verdict'], ExitCode>> = {
+const EXIT_OF: Readonly<Record<FileReport['verdict'], ExitCode>> = {
   PASS: EXIT.done,
   FAIL: EXIT.failed,
   INCOMPLETE: EXIT.incomplete,
@@ -43,14 +36,17 @@ const MAX_DETAILED_REPORTS = 3;
 export function verifyVerb(io: Io): Command {
   return addNetworkOption(
     new Command('verify')
-      .description('verify events offline, against their receipts and the policy that you pinned')
+      .description('verify evidence offline, against the policy that you pinned')
       .argument(
-        '<EVENT.json|DIR...>',
-        'opened events; of a directory, every one in it. Beside X.json stands X.tlog-proof',
+        '<FILE|DIR...>',
+        'evidence bundles (zip), opened events (beside X.json stands X.tlog-proof), receipts, checkpoints, fork proofs; of a directory, every event in it',
       ),
   )
     .option('--proof <FILE>', 'receipt of the one event, if it does not stand beside it')
     .option('--policy <FILE>', 'trust policy: whose signatures count (default: that of the network file)')
+    .option('--pin <HEAD>', 'a checkpoint that you hold: the evidence must extend it')
+    .option('--at <TIME>', 'RFC 3339: count only what the witnesses had signed by then')
+    .option('--report <FILE.html>', 'also write a report to print')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -61,24 +57,35 @@ export function verifyVerb(io: Io): Command {
 
 async function verify(io: Io, names: readonly string[], options: VerifyOptions): Promise<void> {
   const policy = await readPolicyText(io, options);
-  // A policy that is none is our own mistake, and no fault of the events.
+  // A policy that is none is our own mistake, and no fault of the evidence.
   parsePolicy(policy.text);
   const pairs = await findPairs(names, options.proof);
+  const events: ShownEvent[] = [];
+  let eventCount = 0;
+  const judge = createFileVerifier({ policyText: policy.text, ...(await readPinned(options)) }, (event) => {
+    eventCount++;
+    if (options.report !== undefined && events.length < MAX_REPORTED_EVENTS) events.push(shownEvent(event));
+  });
   const progress = startProgress(io, 'verified', pairs.length);
-  const judge = createEventVerifier(policy.text);
-  const reports: PairReport[] = [];
+  const reports: FileReport[] = [];
   try {
     for (const pair of pairs) {
-      reports.push(await verifyPair(pair, judge));
+      reports.push(await judge(pair));
       progress.update(reports.length);
     }
   } finally {
     progress.stop();
   }
   const verdict = overall(reports);
-  const count = (which: Verdict['verdict']): number => reports.filter((report) => report.verdict === which).length;
+  if (options.report !== undefined) {
+    const policySha256 = createHash('sha256').update(policy.text).digest('hex');
+    const madeAt = new Date(io.nowMs()).toISOString();
+    const html = reportHtml({ verdict, reports, events, eventCount, policyFile: policy.file, policySha256, madeAt });
+    await writeFile(options.report, html);
+  }
+  const count = (which: FileReport['verdict']): number => reports.filter((report) => report.verdict === which).length;
   const totals = { passed: count('PASS'), failed: count('FAIL'), incomplete: count('INCOMPLETE') };
-  const result = { verdict, ...totals, policy: policy.file, results: reports, limits: LIMITS };
+  const result = { verdict, ...totals, policy: policy.file, results: reports.map(resultJson), limits: LIMITS };
   printResult(io, options.json, result, [
     ...reports.flatMap((report) => describeReport(report, reports.length <= MAX_DETAILED_REPORTS)),
     reports.length === 0
@@ -91,70 +98,50 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
   io.exitWith(EXIT_OF[verdict]);
 }
 
-async function verifyPair(
-  { event, receipt }: EvidencePair,
-  judge: ReturnType<typeof createEventVerifier>,
-): Promise<PairReport> {
-  const opened = await readIfThere(event);
-  const tlogProof = await readIfThere(receipt);
-  if (opened === undefined) return missingReport(event, `there is no ${event} beside its receipt`);
-  return reportOf(event, judge({ opened, tlogProof }));
+/** `event` is the older name of `file`, which programs may read. */
+function resultJson({ file, ...rest }: FileReport): object {
+  return { event: file, file, ...rest };
 }
 
-function reportOf(event: string, verdict: Verdict): PairReport {
-  const { index, failure, checkpoint, claims, notes } = verdict;
+async function readPinned({ pin, at }: VerifyOptions): Promise<{ pin?: Uint8Array; at?: number }> {
+  const timeUs = at === undefined ? undefined : parseTimeUs(at);
+  if (at !== undefined && timeUs === undefined) {
+    throw new CliError('usage', `"${at}" is not an RFC 3339 time with a zone`, 'Write it like 2026-03-31T23:59:59Z.');
+  }
   return {
-    event,
-    verdict: verdict.verdict,
-    reason: verdict.reason,
-    ...(index === undefined ? {} : { index }),
-    ...(failure === undefined ? {} : { failure: { code: failure.code, ...place(failure.details) } }),
-    claims,
-    notes,
-    ...(checkpoint === undefined
-      ? {}
-      : {
-          checkpoint_size: checkpoint.checkpoint.size,
-          witnesses: checkpoint.witnesses.map(({ name }) => name),
-        }),
+    ...(pin !== undefined && { pin: await readPin(pin) }),
+    ...(timeUs !== undefined && { at: Math.floor(timeUs / 1_000_000) }),
   };
 }
 
-function missingReport(event: string, reason: string): PairReport {
-  return { event, verdict: 'INCOMPLETE', reason, claims: [], notes: [] };
+async function readPin(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new CliError('unreadable-input', `cannot read ${file}: ${messageOf(error)}`);
+  }
 }
 
-function place(details: Readonly<Record<string, string | number>>): { index?: number; field?: string } {
-  const { index, field } = details;
-  return { ...(typeof index === 'number' ? { index } : {}), ...(typeof field === 'string' ? { field } : {}) };
-}
-
-function overall(reports: readonly PairReport[]): Verdict['verdict'] {
+function overall(reports: readonly FileReport[]): FileReport['verdict'] {
   if (reports.some(({ verdict }) => verdict === 'FAIL')) return 'FAIL';
   return reports.length > 0 && reports.every(({ verdict }) => verdict === 'PASS') ? 'PASS' : 'INCOMPLETE';
 }
 
-function describeReport(report: PairReport, inDetail: boolean): readonly string[] {
+function describeReport(report: FileReport, inDetail: boolean): readonly string[] {
   if (report.verdict === 'PASS' && !inDetail) return [];
-  const { index, failure } = report;
+  const { index, failure, existed_by: bound } = report;
+  const at = failure?.index ?? index;
   const where = [
-    ...(index === undefined ? [] : [`index ${index}`]),
+    ...(at === undefined ? [] : [`index ${at}`]),
     ...(failure?.field === undefined ? [] : [`field ${oneLine(JSON.stringify(failure.field))}`]),
   ];
-  const head = `${report.verdict}  ${report.event}${where.length === 0 ? '' : `  (${where.join(', ')})`}`;
+  const head = `${report.verdict}  ${report.file}${where.length === 0 ? '' : `  (${where.join(', ')})`}`;
   if (report.claims.length === 0) return [head, `  ${oneLine(report.reason)}`];
+  const named = report.claims.some(({ claim }) => claim === 'existed-by');
   return [
     head,
     ...report.claims.map(({ claim, result, detail }) => `  ${result.padEnd(10)} ${claim}: ${oneLine(detail)}`),
+    ...(bound === undefined || named ? [] : [`  bound      ${bound}`]),
     ...report.notes.map((note) => `  note       ${oneLine(note)}`),
   ];
-}
-
-async function readIfThere(file: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw new CliError('unreadable-input', `cannot read ${file}: ${messageOf(error)}`);
-  }
 }

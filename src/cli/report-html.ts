@@ -1,0 +1,165 @@
+/**
+ * The printable report of a verification: one HTML file with no script and nothing from elsewhere. Everything that came
+ * out of a file is escaped, and what no verification can say is printed on it.
+ */
+
+import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
+import { LIMITS } from '../../proofs/claims.ts';
+import type { CheckedEvent } from '../../proofs/opened-event.ts';
+import { memberAt, textAt } from '../trail/own-events.ts';
+import { formatTimeUs } from '../trail/time.ts';
+import type { BundleSummary, FileReport } from './verify-files.ts';
+
+export interface ReportInput {
+  readonly verdict: FileReport['verdict'];
+  readonly reports: readonly FileReport[];
+  /** Matches and single events, in the order of the files; the first ones. */
+  readonly events: readonly ShownEvent[];
+  /** How many there were in all. */
+  readonly eventCount: number;
+  readonly policyFile: string;
+  readonly policySha256: string;
+  readonly madeAt: string;
+}
+
+/** The six facts of an event, as texts. */
+export interface ShownEvent {
+  readonly index: number;
+  readonly logTime: string;
+  readonly who: string;
+  readonly what: string;
+  readonly when: string;
+  readonly why: string;
+  readonly outcome: string;
+  readonly changed: string;
+  readonly breakGlass: boolean;
+}
+
+/** Events that are printed one by one. */
+export const MAX_REPORTED_EVENTS = 1_000;
+const MAX_CELL_CHARACTERS = 300;
+
+export function shownEvent({ index, entry, event }: CheckedEvent): ShownEvent {
+  const decision = textAt(event, 'authorization', 'decision');
+  return {
+    index,
+    logTime: formatTimeUs(entry.logTime),
+    who: cell(memberAt(event, 'actor', 'id')),
+    what: [cell(event['action']), cell(memberAt(event, 'target', 'id'))].filter((text) => text !== '').join(' → '),
+    when: cell(event['occurred_at']),
+    why: [decision ?? '', textAt(event, 'authorization', 'rule') ?? ''].filter((text) => text !== '').join(' by '),
+    outcome: cell(memberAt(event, 'outcome', 'result')),
+    changed: cell(event['changes']),
+    breakGlass: event['break_glass'] === true || decision === 'bypass',
+  };
+}
+
+export function reportHtml(input: ReportInput): string {
+  const { verdict, reports, events, eventCount, policyFile, policySha256, madeAt } = input;
+  // Overrides of the rules come first (REQUIREMENTS E9); otherwise the order of the log.
+  const sorted = [...events].sort((a, b) => Number(b.breakGlass) - Number(a.breakGlass));
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Verification report: ${escapeHtml(verdict)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>Verification report</h1>
+<p class="verdict ${verdict.toLowerCase()}">${escapeHtml(verdict)}</p>
+<p>Made ${escapeHtml(madeAt)} with the trust policy <code>${escapeHtml(policyFile)}</code>, SHA-256 <code>${escapeHtml(policySha256)}</code>.</p>
+${reports.map(fileHtml).join('\n')}
+${eventsHtml(sorted, eventCount)}
+<h2>What no verification can say</h2>
+<ul>${LIMITS.map((limit) => `<li>${escapeHtml(limit)}</li>`).join('')}</ul>
+</body>
+</html>
+`;
+}
+
+const STYLE = `
+body { font: 11pt/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 60em; color: #111; }
+table { border-collapse: collapse; width: 100%; } td, th { border: 1px solid #999; padding: .25em .5em; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+.verdict { font-size: 1.6em; font-weight: bold; border: 2px solid; padding: .2em .5em; display: inline-block; }
+.pass { color: #060; } .fail { color: #a00; } .incomplete { color: #850; }
+tr.override { background: #fee; font-weight: bold; } code { overflow-wrap: anywhere; }
+@media print { body { margin: 0; max-width: none; } thead { display: table-header-group; } tr { break-inside: avoid; } }
+`;
+
+function fileHtml(report: FileReport): string {
+  const { file, kind, verdict, reason, claims, notes, existed_by: bound, bundle, failure } = report;
+  const rows = claims.map(
+    ({ claim, result, detail }) =>
+      `<tr><td>${escapeHtml(claim)}</td><td class="${result}">${escapeHtml(result)}</td><td>${escapeHtml(detail)}</td></tr>`,
+  );
+  const where = [
+    ...(failure === undefined ? [] : [`code ${failure.code}`]),
+    ...(failure?.index === undefined ? [] : [`index ${failure.index}`]),
+    ...(failure?.field === undefined ? [] : [`field ${failure.field}`]),
+  ];
+  return `<h2>${escapeHtml(file)}</h2>
+<p><strong class="${verdict.toLowerCase()}">${escapeHtml(verdict)}</strong> (${escapeHtml(kind)}): ${escapeHtml(reason)}${where.length === 0 ? '' : ` [${escapeHtml(where.join(', '))}]`}</p>
+${bound === undefined ? '' : `<p>Everything in it ${escapeHtml(bound)}.</p>`}
+${bundle === undefined ? '' : bundleHtml(bundle)}
+<table><thead><tr><th>Claim</th><th>Result</th><th>Detail</th></tr></thead><tbody>${rows.join('')}</tbody></table>
+${notes.length === 0 ? '' : `<ul>${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>`}`;
+}
+
+function bundleHtml(bundle: BundleSummary): string {
+  const { origin, mode, query, from_us: from, to_us: to, start, end, examined, matched, unevaluated, sha256 } = bundle;
+  const time = `${from === null ? 'the beginning' : formatTimeUs(from)} to ${to === null ? 'the end' : formatTimeUs(to)}`;
+  const rows = [
+    ['Log', origin],
+    ['Question', query],
+    ['Log time', time],
+    ['Indices', `${start} to before ${end}`],
+    ['Answer', `${mode}: ${examined} examined, ${matched} match, ${unevaluated} cannot be evaluated`],
+    ['SHA-256 of the file', sha256],
+  ];
+  return `<table>${rows.map(([name, value]) => `<tr><th>${escapeHtml(name ?? '')}</th><td>${escapeHtml(value ?? '')}</td></tr>`).join('')}</table>`;
+}
+
+function eventsHtml(events: readonly ShownEvent[], eventCount: number): string {
+  if (events.length === 0) return '';
+  const rows = events.map(
+    ({ index, logTime, who, what, when, why, outcome, changed, breakGlass }) =>
+      `<tr${breakGlass ? ' class="override"' : ''}>${[
+        index,
+        logTime,
+        `${breakGlass ? 'OVERRIDE ' : ''}${who}`,
+        what,
+        when,
+        why,
+        outcome,
+        changed,
+      ]
+        .map((value) => `<td>${escapeHtml(`${value}`)}</td>`)
+        .join('')}</tr>`,
+  );
+  const more = eventCount > events.length ? `<p>The first ${events.length} of ${eventCount} are printed.</p>` : '';
+  const heads = ['Index', 'Log time', 'Who', 'What', 'When', 'Why allowed', 'Outcome', 'What changed'];
+  return `<h2>Events (${eventCount})</h2>${more}
+<table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
+}
+
+function cell(value: JsonValue | undefined): string {
+  if (value === undefined) return '';
+  const text = typeof value === 'string' ? value : canonicalJson(value);
+  return text.length > MAX_CELL_CHARACTERS ? `${text.slice(0, MAX_CELL_CHARACTERS)}…` : text;
+}
+
+/** For element content and quoted attributes; control and bidirectional characters become visible. */
+function escapeHtml(text: string): string {
+  return text
+    .replace(
+      /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
+      (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
+    )
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
+}
