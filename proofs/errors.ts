@@ -36,6 +36,8 @@ export type ProofErrorCode =
   | 'invalid-policy'
   | 'invalid-log-list'
   | 'invalid-tlog-proof'
+  | 'invalid-pin'
+  | 'invalid-head-update'
   | 'invalid-fork-proof'
   | 'not-a-fork'
   | 'invalid-cbor'

@@ -16,6 +16,7 @@ import { readTimestamp } from '../../proofs/cosignature.ts';
 import { decodeEntry, encodeEntry } from '../../proofs/entry.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import { leafHash, sha256 } from '../../proofs/hash.ts';
+import { formatHeadUpdate, parseHeadUpdate } from '../../proofs/head-update.ts';
 import {
   formatSignerKey,
   formatVerifierKey,
@@ -28,6 +29,7 @@ import { formatNote, formatSignatureLines, parseNote, parseSignatureLines } from
 import { parseDecimal } from '../../proofs/numbers.ts';
 import { openNote } from '../../proofs/open-note.ts';
 import { formatOpenedEvent, parseOpenedEvent } from '../../proofs/opened-event.ts';
+import { formatPinBlock, formatPinCode, parsePin, pinNote } from '../../proofs/pin.ts';
 import { checkCheckpoint, formatPolicy, parsePolicy } from '../../proofs/policy.ts';
 import {
   decodeEntryBundle,
@@ -38,6 +40,7 @@ import {
   parseTilePath,
 } from '../../proofs/tile.ts';
 import { checkTlogProof, formatTlogProof, parseTlogProof } from '../../proofs/tlog-proof.ts';
+import { keyLabel } from '../../proofs/validity.ts';
 import { signedCheckpoint, testSigner } from '../support/signed.ts';
 import { mutated } from './mutate.ts';
 
@@ -180,7 +183,11 @@ const parsers: readonly Parser<unknown>[] = [
   }),
   parser({
     name: 'policies',
-    seeds: [policyText, 'quorum none\n'],
+    seeds: [
+      policyText,
+      'quorum none\n',
+      `${policyText}#countersign: valid ${keyLabel(log)} from-size 1 until-size 9\n`,
+    ],
     parse: parsePolicy,
     same: (value) => parsePolicy(formatPolicy(value)),
   }),
@@ -189,6 +196,21 @@ const parsers: readonly Parser<unknown>[] = [
     seeds: [`# list\nlogs/v0\n\n vkey ${vkey}\norigin o\nqpd 24\ncontact c\nvkey ${vkey}\nqpd 1\n`],
     parse: parseLogList,
     same: (value) => parseLogList(formatLogList(value)),
+  }),
+  parser({
+    name: 'kept heads',
+    seeds: [checkpoint, formatPinBlock(checkpoint), formatPinCode(parseCheckpointBody(body))],
+    parse: parsePin,
+    same: (value) => {
+      const note = pinNote(value);
+      return parsePin(note === undefined ? formatPinCode(value) : formatPinBlock(note));
+    },
+  }),
+  parser({
+    name: 'later heads',
+    seeds: [formatHeadUpdate({ consistency: { from: 1, to: 1, proof: [leaf] }, checkpoint })],
+    parse: parseHeadUpdate,
+    again: formatHeadUpdate,
   }),
   parser({
     name: 'tlog-proofs',
