@@ -45,6 +45,7 @@ const TRY_AGAIN: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 
 /** The event is stored, and waits for its witnesses. */
 const NOT_YET_PUBLISHED = ':not-yet-published';
+const OUT_OF_SCOPE = ':out-of-scope';
 const WITNESSES_MISSING =
   'The quorum of witnesses has not cosigned it yet; `countersign health` says which is missing.';
 
@@ -88,7 +89,7 @@ export function refusal(url: string, answer: ClientAnswer): CliError {
     return new UnavailableError(message, retryAfterMs(answer.headers), [WITNESSES_MISSING], 'timed-out');
   }
   const code = answer.status === 404 ? 'not-found' : 'refused';
-  return new CliError(code, message, ...problem.faults, ...adviceFor(answer.status));
+  return new CliError(code, message, ...problem.faults, ...adviceFor(answer.status, problem.type));
 }
 
 /** Tries until it works, the error is not one that passes, or the time is over. `onWait` is told before each pause. */
@@ -130,7 +131,8 @@ export function unexpectedAnswer(url: string, reason: string): CliError {
   return new CliError('unexpected-answer', `${url} is not an answer of a log that this program knows: ${reason}`);
 }
 
-function adviceFor(status: number): readonly string[] {
+function adviceFor(status: number, type: string): readonly string[] {
+  if (type.endsWith(OUT_OF_SCOPE)) return ['`countersign token list` (admin) shows the scope; the attempt is an entry.'];
   if (status === 401) return ['The token is unknown or revoked: check --token-file.'];
   if (status === 403) return ['This token has another role: producers submit, auditors read, admins manage tokens.'];
   return [];
