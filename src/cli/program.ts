@@ -11,6 +11,7 @@ import { checkpointVerb } from './verbs/checkpoint.ts';
 import { eventVerb } from './verbs/event.ts';
 import { evidenceVerb } from './verbs/evidence.ts';
 import { exportVerb } from './verbs/export.ts';
+import { findingsVerb } from './verbs/findings.ts';
 import { healthVerb } from './verbs/health.ts';
 import { importVerb } from './verbs/import.ts';
 import { initVerb } from './verbs/init.ts';
@@ -46,7 +47,7 @@ const VERBS: readonly ((io: Io) => Command)[] = [
   ...[submitVerb, importVerb],
   ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, verifyVerb, checkpointVerb],
   ...[catalogueVerb, rulesVerb, redactVerb],
-  ...[healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, restoreVerb],
+  ...[findingsVerb, healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, restoreVerb],
 ];
 
 /** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */
