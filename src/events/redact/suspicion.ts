@@ -12,7 +12,8 @@
  */
 import { MIN_CARD_DIGITS } from './cards.ts';
 
-export type Suspicion = (text: string) => boolean;
+/** With `decoded` what begins an encoding counts for nothing: the caller has looked behind it. */
+export type Suspicion = (text: string, decoded?: boolean) => boolean;
 
 /**
  * What often stands in events and is nothing: how an actor authenticated, actions on passwords, steps of an ARN. The
@@ -24,7 +25,7 @@ const HARMLESS: readonly string[] = ['method":"passw', 'method":"apikey"', 'acti
 export function compileSuspicion(literals: readonly string[]): Suspicion {
   const symbols = symbolTable();
   const { next, found } = compileMachine(literals, symbols);
-  return (text) => {
+  return (text, decoded = false) => {
     let state = 0;
     let digits = 0;
     let isPending = false;
@@ -38,8 +39,12 @@ export function compileSuspicion(literals: readonly string[]): Suspicion {
       }
       const symbol = symbols[unit] ?? OTHER;
       if (symbol >= WIDTH) {
-        if (symbol === ENCODING || (unit === HYPHEN && text.charCodeAt(i - 1) === HYPHEN)) return true;
-        if (symbol === BRACKET) digits = 0;
+        if (unit === HYPHEN && text.charCodeAt(i - 1) === HYPHEN) return true;
+        if (symbol === ENCODING) {
+          if (!decoded || isPending) return true;
+          state = 0;
+        }
+        if (symbol !== SEPARATOR) digits = 0;
         continue;
       }
       if (symbol <= LAST_DIGIT) {

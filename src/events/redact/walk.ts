@@ -168,12 +168,22 @@ class Walker {
   }
 
   #string(text: string, rule: MemberRule | undefined, place: Place | undefined): string {
-    if (rule?.isSecret(text, false) === true && !isPlaceholder(text)) return this.#replace(rule.rule, place);
-    if (!this.#rules.suspects(text)) return text;
+    const byName = secretByName(text, rule);
+    if (byName !== undefined) return this.#replace(byName, place);
+    if (!this.#mayHoldSecret(text)) return text;
     if (TRACE_ID.test(text) && place !== undefined && this.#rules.names.factsOf(place.step).isTracing) return text;
     const redacted = redactText(text, this.#rules.textRules);
+    // A marker can make a text long enough for its member's rule: better now than the next time.
+    const byLength = redacted.by.size > 0 ? secretByName(redacted.text, rule) : undefined;
+    if (byLength !== undefined) return this.#replace(byLength, place);
     for (const by of redacted.by) this.#record(by, place);
     return redacted.text;
+  }
+
+  /** A text is often suspicious for an encoding alone, behind which there is nothing. */
+  #mayHoldSecret(text: string): boolean {
+    const { suspects } = this.#rules;
+    return suspects(text) && (suspects(text, true) || suspects(unmask(text), true));
   }
 
   #number(value: number, rule: MemberRule | undefined, place: Place | undefined): number | string {
@@ -194,6 +204,11 @@ class Walker {
     for (let at = place; at !== undefined; at = at.parent) steps.push(at.step);
     this.replacements.push({ pointer: jsonPointer(steps.reverse()), rule });
   }
+}
+
+/** The rule by which a text is a secret because of what its member is called. */
+function secretByName(text: string, rule: MemberRule | undefined): RedactionRule | undefined {
+  return rule?.isSecret(text, false) === true && !isPlaceholder(text) ? rule.rule : undefined;
 }
 
 // Array.isArray does not narrow a readonly array type.
