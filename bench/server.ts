@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { createLog } from '../src/cli/init.ts';
 import { openPrepareSource } from '../src/cli/prepare-source.ts';
+import { parseCatalogue } from '../src/events/catalogue/parse.ts';
+import { readShippedCatalogue } from '../src/events/catalogue/shipped.ts';
 import { redactNothing } from '../src/events/prepare.ts';
 import type { PrepareContext } from '../src/events/types.ts';
 import { createApp } from '../src/http/app.ts';
@@ -34,7 +36,11 @@ const log = await openLog({
   policyText: `${identity.vkeys.map((vkey) => `log ${vkey}\n`).join('')}quorum none\n`,
   openStore: async (path) => slowStore(await openLevelStore(path), syncDelayMs),
 });
-const fullContext = await openPrepareSource(identity.secret, join(logDirectory, 'allowed-cards.txt'));
+const { contextFor: fullContext, useCatalogue } = await openPrepareSource(
+  identity.secret,
+  join(logDirectory, 'allowed-cards.txt'),
+);
+useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
 const prepareContext = (producerId: string): PrepareContext => {
   const context = fullContext(producerId);
   return producerId === OWN_PRODUCER ? context : withFeatures(context, features);
