@@ -95,6 +95,8 @@ describe('members by their names', () => {
     ['method', 'password'],
     ['author', 'bob'],
     ['authorization', 'allow'],
+    ['authorization', 'granted by policy'],
+    ['authorization', 'granted manually'],
     ['cookies_enabled', 'yes'],
     ['footprint', 'small'],
   ])('leaves %s = %j alone', (name, value) => {
@@ -166,6 +168,12 @@ describe('members by their names', () => {
     ]);
   });
 
+  it('judges a text again by the name of its member once a marker has made it longer', () => {
+    const once = redactor.redactValue({ Authorization: 'postgres://u:p@h/d' });
+    expect(once.value).toEqual({ Authorization: '[redacted:authorization]' });
+    expect(redactor.redactValue(once.value).replacements).toEqual([]);
+  });
+
   it('finds a member that is called __proto__ and leaves it a member', () => {
     const value = JSON.parse('{"__proto__": {"password": "hunter2"}}');
     expect(JSON.stringify(redactor.redactValue(value).value)).toBe('{"__proto__":{"password":"[redacted:password]"}}');
@@ -197,8 +205,8 @@ describe('secrets inside a text', () => {
     ['access_token=abcdef123456', 'access_token=[redacted:token]'],
     ['postgres://app:hunter2@db.internal/x', 'postgres://app:[redacted:url-credentials]@db.internal/x'],
     ['https://:t0ken@example.com/', 'https://:[redacted:url-credentials]@example.com/'],
-    ['Authorization: Bearer abc', 'Authorization: Bearer abc'],
-    ['Authorization: Bearer abcdef', 'Authorization: Bearer [redacted:authorization]'],
+    ['Authorization: Bearer abc', 'Authorization: Bearer [redacted:authorization]'],
+    ['sent Bearer mytokenvalue along', 'sent Bearer [redacted:token] along'],
     ['authorization=Basic dXNlcjpwYXNz', 'authorization=Basic [redacted:authorization]'],
     [
       'Authorization: Digest username="bob", response="0a1b2c"\nHost: x',
@@ -271,6 +279,9 @@ describe('secrets inside a text', () => {
     'password: required',
     'the password is too short',
     'Bearer authentication is required',
+    'Authorization: token expired',
+    'authorization: denied by policy',
+    'the bearer presented a valid ticket',
     'basic subscription',
     'basic authentication failed',
     'token: expired',

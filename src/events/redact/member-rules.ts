@@ -3,7 +3,7 @@
  * it looks like. Names are compared in lower case without separators, from their end: `masterUserPassword` is one,
  * `passwordResetRequired` is not.
  */
-import { isReference } from './text-rules.ts';
+import { isCredentials, isReference } from './text-rules.ts';
 import type { RedactionRule } from './types.ts';
 
 export interface MemberRule {
@@ -135,15 +135,14 @@ export const MEMBER_RULES: readonly MemberRule[] = [
     ),
     names:
       /(?:api|access|signing|encryption|master|shared|account|hmac|auth|symmetric|session|deploy|webhook|pass)keys?(?:value|plaintext)?$/,
-    isSecret: (value, isNumber) => !isNumber && value.length >= 6 && !isReference(value) && !UUID.test(value),
+    isSecret: (value, isNumber) => !isNumber && value.length >= 4 && !isReference(value) && !UUID.test(value),
     isDeep: false,
   },
   {
     rule: 'authorization',
     triggers: ['authorization":"', 'authorization","', 'authorization"}', 'authorizationheader'],
     names: /^(?:http)?(?:x|proxy|xforwarded)?authorization(?:header)?$/,
-    isSecret: (value, isNumber) =>
-      !isNumber && (/^\s*[A-Za-z0-9-]+\s+\S/.test(value) ? /\S{6,}\s*$/.test(value) : value.length >= 20),
+    isSecret: (value, isNumber) => !isNumber && isCredentials(value),
     isDeep: false,
   },
   {

@@ -84,6 +84,7 @@ const JWT = /(?<![A-Za-z0-9_-]\.?)eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{2,}(?:\.[A
 const WORD_SCHEMES = 'basic|bearer|negotiate|ntlm|token|api-?key|sharedkey(?:lite)?|aws|splunk|dpop';
 const LIST_SCHEMES = 'digest|aws4-hmac-sha256|hawk|hoba|mutual|oauth|vapid|signature';
 const SCHEME = new RegExp(`^(?:${WORD_SCHEMES}|${LIST_SCHEMES})$`, 'i');
+const CREDENTIALS = new RegExp(`^\\s*(?:${WORD_SCHEMES}|${LIST_SCHEMES})\\s+\\S`, 'i');
 const AUTHORIZATION = `authorization(?:"[^\\S\\r\\n]{0,4}:[^\\S\\r\\n]{0,4}"|'?[^\\S\\r\\n]{0,4}[:=][^\\S\\r\\n]{0,4}["']?)`;
 /** Not `authorization"` alone: nearly every event has a member of that name. */
 const AUTHORIZATION_TRIGGERS = ['authorization:', 'authorization=', 'authorization":"', "authorization'"];
@@ -97,15 +98,16 @@ const HEADER_RULES: readonly TextRule[] = [
   afterLabel(
     'authorization',
     AUTHORIZATION_TRIGGERS,
-    new RegExp(`(${AUTHORIZATION}(?:(?:${WORD_SCHEMES})[^\\S\\r\\n]{1,4})?)([^\\s"',;[]{6,})`, 'gi'),
-    (value, label) => !SCHEME.test(value) && (/[a-z0-9]\s+$/i.test(label) || isRandom(value)),
+    new RegExp(`(${AUTHORIZATION}(?:(?:${WORD_SCHEMES})[^\\S\\r\\n]{1,4})?)([^\\s"',;[]+)`, 'gi'),
+    (value, label) => !SCHEME.test(value) && !PROSE.test(value) && (/[a-z0-9]\s+$/i.test(label) || isRandom(value)),
   ),
   whole('jwt', ['eyj'], JWT),
+  // In lower case, and before a plain word, it may be the bearer of something else.
   afterLabel(
     'token',
     ['bearer'],
     /(\bbearer["':=]{0,2}[^\S\r\n]{1,4})([A-Za-z0-9._~+/=-]{8,})/gi,
-    (value) => /[0-9]/.test(value) || value.length >= 32,
+    (value, label) => /[0-9]/.test(value) || value.length >= 32 || (label.startsWith('B') && !PROSE.test(value)),
   ),
   afterLabel('authorization', ['basic'], /(\bbasic[^\S\r\n]{1,4})([A-Za-z0-9+/]{8,}={0,2})/gi, isBasicCredential),
   afterLabel(
@@ -281,19 +283,26 @@ function isAssigned(value: string, label: string): boolean {
   return /:\s{0,4}["'`\\]{0,2}$/.test(label) && !/:=/.test(label) ? isRandom(value) : value.length >= 4;
 }
 
-/** Words that follow "password:" in a message about one. */
-const ABOUT_PASSWORDS =
-  /^(?:required|missing|invalid|incorrect|expired|wrong|weak|empty|must|cannot|can't|is|was|has|too|not|no|changed|reset|updated|set|does|should|please|minimum|failed|ok|success|allow|deny)[.,;!]?$/i;
+/** Words that follow "password:" or "Bearer" in a message about one. */
+const PROSE =
+  /^(?:required|missing|invalid|incorrect|expired|wrong|weak|empty|must|cannot|can't|is|was|has|too|not|no|changed|reset|updated|set|does|should|please|minimum|failed|ok|success|allow|deny|denied|authentication|authorization|credentials?|tokens?|scheme|header|format|unknown|unsupported|malformed)[.,;!]?$/i;
 
 function isPasswordText(value: string, label: string): boolean {
   // A working directory, as shells call it.
   if (/pwd[^A-Za-z]*$/i.test(label) && /^(?:\/|[A-Za-z]:\\|~)/.test(value)) return false;
-  return !(/[:>]\s{0,4}$/.test(label) && ABOUT_PASSWORDS.test(value)) && !/^[)\]}.,;]+$/.test(value);
+  return !(/[:>]\s{0,4}$/.test(label) && PROSE.test(value)) && !/^[)\]}.,;]+$/.test(value);
 }
 
 /** The name of a secret that is kept elsewhere, and the id of an AWS access key: both are identifiers. */
 export function isReference(value: string): boolean {
   return /^(?:arn:aws|A[KS]IA[A-Z2-7]{12,}$|alias\/|projects\/)/.test(value);
+}
+
+/** The value of an Authorization header (RFC 9110 §11.4), also of a scheme that nobody knows. */
+export function isCredentials(value: string): boolean {
+  const [first = '', second, ...more] = value.trim().split(/\s+/, 3);
+  if (CREDENTIALS.test(value)) return true;
+  return more.length === 0 && (second === undefined ? first.length >= 20 : isRandom(second));
 }
 
 function isBasicCredential(value: string): boolean {
