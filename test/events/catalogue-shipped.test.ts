@@ -102,28 +102,23 @@ describe('the CloudTrail catalogue', () => {
 });
 
 describe('both', () => {
-  it.each([
-    ['starter', STARTER],
-    ['cloudtrail', CLOUDTRAIL],
-  ])('come through redaction unchanged when %s is published', (_name, { file }) => {
-    const json = file as JsonObject;
-    const redactor = makeRedactor();
-    expect(redactor.redactValue(json).replacements).toEqual([]);
-    expect(redactor.redactText(canonicalJson(json))).toBe(canonicalJson(json));
+  it.each(['starter', 'cloudtrail'] as const)('come through redaction unchanged when %s is published', async (name) => {
+    const text = await readShippedCatalogue(name);
+    const json = parseCatalogue(text).file as JsonObject;
+    expect(makeRedactor().redactValue([json, text, canonicalJson(json)]).replacements).toEqual([]);
   });
 });
 
 describe("the log's own actions", () => {
-  it('all have titles', async () => {
+  it('all have titles, and no title is without an action', async () => {
     const source = path.resolve(import.meta.dirname, '../../src');
     const used = new Set<string>();
     for (const file of await readdir(source, { recursive: true })) {
       if (!/\.tsx?$/.test(file) || file.endsWith('own-actions.ts')) continue;
       const text = await readFile(path.join(source, file), 'utf8');
       // The type of a message is no action.
-      for (const [, action = ''] of text.matchAll(/(?<!type: )'(countersign(?:\.[a-z_]+)+)'/g)) used.add(action);
+      for (const [, action = ''] of text.matchAll(/(?<!type: )'(countersign(?:\.[a-z_-]+)+)'/g)) used.add(action);
     }
-    const titled = titledOwnActions();
-    expect([...used].filter((action) => !titled.includes(action))).toEqual([]);
+    expect([...used].sort()).toEqual([...titledOwnActions()].sort());
   });
 });

@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { Argument, Command } from 'commander';
-import { canonicalJson, type JsonObject } from '../../../proofs/canonical-json.ts';
+import type { JsonObject } from '../../../proofs/canonical-json.ts';
 import type { Catalogue } from '../../events/catalogue/catalogue.ts';
 import { type CatalogueChange, diffCatalogues } from '../../events/catalogue/diff.ts';
 import { CatalogueError } from '../../events/catalogue/errors.ts';
@@ -108,7 +108,7 @@ async function checkCatalogue(io: Io, file: string, { json }: CatalogueOptions):
   const text = await readText(file);
   try {
     const catalogue = parseCatalogue(text);
-    refuseSecrets(file, catalogue);
+    refuseSecrets(file, text, catalogue);
     printResult(io, json, { file, ok: true, ...summary(catalogue) }, summaryLines(catalogue));
   } catch (error) {
     if (!(error instanceof CatalogueError)) throw error;
@@ -170,10 +170,9 @@ function faultLines(file: string, { faults }: CatalogueError): readonly string[]
 }
 
 /** A catalogue is published as an entry, and entries are redacted: one that holds a secret would not come out the same. */
-function refuseSecrets(file: string, { file: content }: Catalogue): void {
+function refuseSecrets(file: string, text: string, { file: content }: Catalogue): void {
   // A value that fits the schema is JSON.
-  const json = content as JsonObject;
-  const [first] = makeRedactor().redactValue({ catalogue: json, text: canonicalJson(json) }).replacements;
+  const [first] = makeRedactor().redactValue({ content: content as JsonObject, text }).replacements;
   if (first === undefined) return;
   throw new CliError('refused', `${file} holds what looks like a secret (${first.rule}) at ${oneLine(first.pointer)}`);
 }
