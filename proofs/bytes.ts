@@ -5,7 +5,10 @@
 import { ProofError } from './errors.ts';
 
 // The only two platform objects that proofs/ uses; browsers, Node, Deno and workers all have them.
-declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+declare const TextEncoder: new () => {
+  encode(text: string): Uint8Array;
+  encodeInto(text: string, into: Uint8Array): { readonly written: number };
+};
 declare const TextDecoder: new (
   label: string,
   options: { fatal: boolean; ignoreBOM: boolean },
@@ -18,6 +21,14 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function utf8Encode(text: string): Uint8Array {
   if (!text.isWellFormed()) throw new ProofError('invalid-utf8', 'the text contains a lone surrogate');
   return encoder.encode(text);
+}
+
+/**
+ * Writes the UTF-8 bytes of a text at `offset`, where three bytes a UTF-16 unit have room, and returns how many they are.
+ * Unlike `utf8Encode` it does not refuse a lone surrogate: exactly if the answer is the text's length, the text is ASCII.
+ */
+export function utf8EncodeInto(text: string, into: Uint8Array, offset: number): number {
+  return encoder.encodeInto(text, into.subarray(offset)).written;
 }
 
 /** The string that these UTF-8 bytes spell, a byte order mark kept as a character. Throws `invalid-utf8`. */

@@ -6,10 +6,10 @@
  * The card is the producer's alone; what the log itself adds, the field `log`, is committed to beside it.
  */
 import { compareBytes, utf8Encode } from './bytes.ts';
-import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+import { type CborValue, decodeCbor } from './cbor.ts';
+import { CborWriter } from './cbor-writer.ts';
 import { ProofError } from './errors.ts';
 import { HASH_BYTES, type Hash, type Hasher, nobleHasher } from './hash.ts';
-import { listHead, pairsPreimage } from './preimage.ts';
 
 /** A field of the card and the commitment to it. */
 export type CardField = readonly [fieldId: string, commitment: Hash];
@@ -30,7 +30,9 @@ export function encodeCard(fields: readonly CardField[]): Uint8Array {
   for (let i = 1; i < sorted.length; i++) {
     if (sorted[i]?.[0] === sorted[i - 1]?.[0]) throw new ProofError('invalid-card', 'a field id occurs twice');
   }
-  return pairsPreimage(CARD_HEAD, sorted) ?? encodeCbor([CARD_LABEL, sorted]);
+  writer.restart().array(2).text(CARD_LABEL).array(sorted.length);
+  for (const [id, commitment] of sorted) writer.array(2).text(id).bytes(commitment);
+  return writer.copy();
 }
 
 /** The fields of a card, in its order. Throws `invalid-card`, or `invalid-cbor`. */
@@ -68,7 +70,8 @@ export function sortFieldIds(ids: readonly string[]): string[] {
   return [...ids].sort(compareIds);
 }
 
-const CARD_HEAD: Uint8Array = listHead(CARD_LABEL);
+/** Space to write in. */
+const writer = new CborWriter();
 
 function sortFields(fields: readonly CardField[]): readonly CardField[] {
   for (let i = 1; i < fields.length; i++) {
@@ -79,13 +82,19 @@ function sortFields(fields: readonly CardField[]): readonly CardField[] {
   return fields;
 }
 
-/** By UTF-8 bytes, which is by code points; UTF-16 differs from that only where a surrogate is compared. */
+/** By UTF-8 bytes, which is by code points. In UTF-16 only the surrogates stand elsewhere, below U+E000 to U+FFFF. */
 function compareIds(a: string, b: string): number {
-  if (a === b) return 0;
-  return SURROGATE.test(a) || SURROGATE.test(b) ? compareBytes(utf8Encode(a), utf8Encode(b)) : a < b ? -1 : 1;
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const difference = rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
 }
 
-const SURROGATE = /[\ud800-\udfff]/;
+function rank(unit: number): number {
+  return unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}
 
 function assertField(id: string, commitment: Uint8Array): void {
   if (id === '' || id === LOG_FIELD_ID || utf8Length(id) > MAX_FIELD_ID_BYTES) {

@@ -1,31 +1,28 @@
 /**
  * The deterministic CBOR that is hashed and signed: RFC 8949 §4.2.1, made only of unsigned integers, byte strings,
- * text strings, arrays and null. A thin layer over cbor-x, which by itself is neither deterministic nor strict:
- *
- *   - integers from 2^32 on go in as BigInt (it would write a float), bytes without tag 64, text only if well-formed;
- *   - before it decodes, a scan admits nothing but this profile (no tag, map, float or indefinite length ever
- *     reaches it), and afterwards the value is encoded again and must give the same bytes.
+ * text strings, arrays and null. Written by cbor-writer.ts. Read by cbor-x, which by itself is neither deterministic nor
+ * strict: before it decodes, a scan admits nothing but this profile (no tag, map, float or indefinite length ever reaches
+ * it), and afterwards the value is encoded again and must give the same bytes.
  */
-import { Encoder } from 'cbor-x';
+import { Decoder } from 'cbor-x';
 import { equalBytes } from './bytes.ts';
+import { CborWriter, MAX_CBOR_BYTES } from './cbor-writer.ts';
 import { ProofError } from './errors.ts';
 
 /** Numbers are unsigned safe integers. */
 export type CborValue = number | string | Uint8Array | null | readonly CborValue[];
 
-/** Longest encoding that is read or written, 1 MiB: an order above the contents of the largest event. */
-export const MAX_CBOR_BYTES = 1_048_576;
 /** Deepest nesting of arrays; our formats need 3. */
 export const MAX_CBOR_DEPTH = 8;
 
-const codec = new Encoder({ tagUint8Array: false, useRecords: false });
+const codec = new Decoder({ useRecords: false });
+/** Space to write in: begun anew by every call, and never read beyond what the call wrote. */
+const writer = new CborWriter();
 
 /** The one encoding of a value. Throws `invalid-cbor` for a value outside the profile. */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const bytes: Uint8Array = codec.encode(toWire(value, 0));
-  if (bytes.length > MAX_CBOR_BYTES) throw invalid(`the encoding is longer than ${MAX_CBOR_BYTES} bytes`);
-  // A copy: cbor-x returns a view of its own large buffer, which in Node is a Buffer besides.
-  return new Uint8Array(bytes);
+  write(writer.restart(), value, 0);
+  return writer.copy();
 }
 
 /** The value that these bytes are the one encoding of. Throws `invalid-cbor`. Byte strings are views of the input. */
@@ -45,21 +42,16 @@ export function decodeCbor(bytes: Uint8Array): CborValue {
   return value;
 }
 
-/** What cbor-x must be given to write this value in its shortest form. */
-function toWire(value: CborValue, depth: number): unknown {
-  if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw invalid('a text string contains a lone surrogate');
-    return value;
-  }
-  if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value) || value < 0) throw invalid('a number is not an unsigned safe integer');
-    // Math.abs turns minus zero, which cbor-x would write as a float, into zero.
-    return value < 2 ** 32 ? Math.abs(value) : BigInt(value);
-  }
-  if (value === null || value instanceof Uint8Array) return value;
-  if (!Array.isArray(value)) throw invalid('a value is outside the profile');
-  if (depth >= MAX_CBOR_DEPTH) throw invalid(`nested deeper than ${MAX_CBOR_DEPTH} levels`);
-  return value.map((item) => toWire(item, depth + 1));
+function write(to: CborWriter, value: CborValue, depth: number): void {
+  if (typeof value === 'string') to.text(value);
+  else if (typeof value === 'number') to.unsigned(value);
+  else if (value === null) to.null();
+  else if (value instanceof Uint8Array) to.bytes(value);
+  else if (Array.isArray(value)) {
+    if (depth >= MAX_CBOR_DEPTH) throw invalid(`nested deeper than ${MAX_CBOR_DEPTH} levels`);
+    to.array(value.length);
+    for (const item of value) write(to, item, depth + 1);
+  } else throw invalid('a value is outside the profile');
 }
 
 function fromWire(value: unknown): CborValue {

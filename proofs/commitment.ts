@@ -7,10 +7,9 @@
  * Without the salt a commitment discloses nothing, not even of a value with two possibilities; whoever holds the
  * secret of an event can open all of its fields, so the first erasure destroys it.
  */
-import { encodeCbor } from './cbor.ts';
+import { CborWriter } from './cbor-writer.ts';
 import { ProofError } from './errors.ts';
 import { type Hash, type Hasher, nobleHasher } from './hash.ts';
-import { saltedHead, saltedPreimage } from './preimage.ts';
 
 export const SALT_BYTES = 16;
 export const FIELD_LABEL = 'countersign/field/v1';
@@ -19,20 +18,24 @@ export const SALT_LABEL = 'countersign/salt/v1';
 /** The commitment to a field; `valueText` is the RFC 8785 text of its value. Throws `invalid-field`. */
 export function commitField(salt: Uint8Array, fieldId: string, valueText: string, hasher: Hasher = nobleHasher): Hash {
   assertSalt(salt, 'salt');
-  const preimage =
-    saltedPreimage(FIELD_HEAD, salt, fieldId, valueText) ?? encodeCbor([FIELD_LABEL, salt, fieldId, valueText]);
-  return hasher.sha256(preimage);
+  return hasher.sha256(writer.restart().encoded(FIELD_HEAD).bytes(salt).text(fieldId).text(valueText).view());
 }
 
 /** The salt of one field, 16 bytes, from the secret of its event, 16 bytes. Throws `invalid-field`. */
 export function deriveSalt(secret: Uint8Array, fieldId: string, hasher: Hasher = nobleHasher): Uint8Array {
   assertSalt(secret, 'secret');
-  const preimage = saltedPreimage(SALT_HEAD, secret, fieldId) ?? encodeCbor([SALT_LABEL, secret, fieldId]);
-  return hasher.sha256(preimage).slice(0, SALT_BYTES);
+  return hasher.sha256(writer.restart().encoded(SALT_HEAD).bytes(secret).text(fieldId).view()).slice(0, SALT_BYTES);
 }
 
-const FIELD_HEAD: Uint8Array = saltedHead(FIELD_LABEL, 2);
-const SALT_HEAD: Uint8Array = saltedHead(SALT_LABEL, 1);
+/** Space to write in: a log hashes some 30 of these an event. */
+const writer = new CborWriter();
+const FIELD_HEAD: Uint8Array = headOf(FIELD_LABEL, 4);
+const SALT_HEAD: Uint8Array = headOf(SALT_LABEL, 3);
+
+/** How an array of so many items begins whose first is the label. */
+function headOf(label: string, itemCount: number): Uint8Array {
+  return new CborWriter().array(itemCount).text(label).copy();
+}
 
 function assertSalt(bytes: Uint8Array, what: string): void {
   if (bytes.length !== SALT_BYTES) throw new ProofError('invalid-field', `a ${what} is not ${SALT_BYTES} bytes`);
