@@ -9,7 +9,7 @@ import { parseCheckpoint } from '../proofs/checkpoint.ts';
 import { verifyCosignature } from '../proofs/cosignature.ts';
 import { ProofError } from '../proofs/errors.ts';
 import type { VerifierKey } from '../proofs/key.ts';
-import { formatNote } from '../proofs/note.ts';
+import { formatNote, MAX_SIGNATURES, type NoteSignature, parseNote } from '../proofs/note.ts';
 import { type CheckedCheckpoint, checkCheckpoint, type Policy } from '../proofs/policy.ts';
 import { messageOf, WitnessError } from './errors.ts';
 import type { ClientOptions } from './log-client.ts';
@@ -115,6 +115,24 @@ export async function observe(
 /** The head that a stored note holds. Throws what `checkCheckpoint` does. */
 export function readHead(policy: Policy, source: Source, note: string): SeenHead {
   return seen(source, checkUnder(policy, note));
+}
+
+/** The same heads, each with the lines that any source has for it: a fork proof then names everybody who signed. */
+export function mergeLines(heads: readonly SeenHead[]): SeenHead[] {
+  const byBody = new Map<string, Map<string, NoteSignature>>();
+  for (const { checkpoint, note } of heads) {
+    const lines = byBody.get(checkpoint.body) ?? new Map<string, NoteSignature>();
+    byBody.set(checkpoint.body, lines);
+    for (const line of parseNote(note).signatures) {
+      const key = `${line.name}+${line.keyId}`;
+      if (!lines.has(key) && lines.size < MAX_SIGNATURES) lines.set(key, line);
+    }
+  }
+  return heads.map((head) => {
+    const { body } = head.checkpoint;
+    const signatures = [...(byBody.get(body)?.values() ?? [])];
+    return { ...head, note: formatNote({ text: body, signatures }) };
+  });
 }
 
 function judge(policy: Policy, origin: string, source: Source, bytes: Uint8Array): SeenHead {

@@ -18,6 +18,7 @@ import { EntriesDiffer, verifyEntries } from './monitor-entries.ts';
 import { judgeRound, type Problem } from './monitor-judge.ts';
 import {
   type MirrorAddress,
+  mergeLines,
   type Observation,
   observe,
   readHead,
@@ -178,7 +179,7 @@ class Round {
       if (head !== undefined && !seen.has(labelOf(head))) heads.push(head);
     }
     const rank = ({ source: { kind } }: SeenHead): number => RANK.indexOf(kind);
-    return heads.sort((a, b) => rank(a) - rank(b) || a.checkpoint.size - b.checkpoint.size);
+    return mergeLines(heads).sort((a, b) => rank(a) - rank(b) || a.checkpoint.size - b.checkpoint.size);
   }
 
   /** A head that was seen before; undefined when the policy does not trust its key any more. */
