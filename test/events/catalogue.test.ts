@@ -267,7 +267,7 @@ describe('an event checked against the catalogue', () => {
     const [fault] = checkAgainstCatalogue({ ...EVENT, action: 'door.open' }, CATALOGUE);
     expect(fault).toMatchObject({ code: 'unknown-action', pointer: '/action' });
     expect(fault?.detail).toContain('door.force');
-    expect(fault?.detail).toContain('acme@1.4.0');
+    expect(fault?.detail).toContain('acme 1.4.0');
   });
 
   it.each([

@@ -36,11 +36,11 @@ export function checkAgainstCatalogue(event: JsonObject, catalogue: Catalogue): 
   return faults.slice(0, MAX_FAULTS);
 }
 
-function unknownAction(action: string, { label, actions }: Catalogue): EventFault {
+function unknownAction(action: string, { id, version, actions }: Catalogue): EventFault {
   const [family = ''] = action.split('.');
   const similar = [...actions.keys()].filter((name) => name.startsWith(`${family}.`)).slice(0, MAX_SUGGESTIONS);
   const hint = similar.length === 0 ? '' : `; it has ${similar.join(', ')}`;
-  return { code: 'unknown-action', pointer: '/action', detail: `is not in the catalogue ${label}${hint}` };
+  return { code: 'unknown-action', pointer: '/action', detail: `is not in the catalogue ${id} ${version}${hint}` };
 }
 
 function missingField(path: string, { name, title }: ActionRule, when: string): EventFault {
