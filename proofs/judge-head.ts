@@ -8,10 +8,12 @@
  */
 import { equalBytes } from './bytes.ts';
 import { checkConsistency } from './check.ts';
+import { checkPin } from './check-pin.ts';
 import type { ConsistencyFile } from './consistency.ts';
 import type { VerifyOptions } from './cosignature.ts';
 import { ProofError } from './errors.ts';
 import { describeExistedBy, type ExistedBy, existedBy, formatSeconds } from './existed-by.ts';
+import type { Pin } from './pin.ts';
 import {
   type CheckedCheckpoint,
   type CheckOptions,
@@ -38,7 +40,7 @@ export interface HeadClaims {
 export interface Pinned {
   /** C2SP tlog-policy. */
   readonly policy?: Uint8Array | string | undefined;
-  /** A checkpoint that the verifier holds, as a signed note. */
+  /** A head that the verifier kept: a checkpoint, or any other form that pin.ts reads. */
   readonly pin?: Uint8Array | string | undefined;
   /** Seconds since the Unix epoch: cosignatures that were made later do not count. */
   readonly at?: number | undefined;
@@ -79,9 +81,10 @@ export function judgePin(
 ): void {
   const { pin } = pinned;
   if (pin === undefined) return;
-  const held = report.attempt('pin', () => checkCheckpoint(policy, pin, options(pinned)));
+  const held = report.attempt('pin', () => checkPin(policy, pin, options(pinned)));
   if (held === undefined) return;
-  const [from, to] = [held.checkpoint, checked.checkpoint];
+  if (held.note !== undefined) report.note(held.note);
+  const [from, to] = [held.pin, checked.checkpoint];
   const mismatch = (what: string): ProofError =>
     new ProofError('pin-mismatch', what, { pinned: from.size, size: to.size });
   report.attempt('pin', () => {
@@ -101,7 +104,7 @@ export function judgePin(
 
 function judgeExtension(
   report: HeadClaims,
-  { from, to }: { readonly from: CheckedCheckpoint['checkpoint']; readonly to: CheckedCheckpoint['checkpoint'] },
+  { from, to }: { readonly from: Pin; readonly to: CheckedCheckpoint['checkpoint'] },
   file: ConsistencyFile | undefined,
 ): void {
   if (file === undefined || file.from !== from.size || file.to !== to.size) {

@@ -11,14 +11,14 @@
  */
 import { equalBytes } from './bytes.ts';
 import { checkConsistency } from './check.ts';
+import { checkPin } from './check-pin.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { ClaimReport, type Conclusion } from './claims.ts';
 import { ProofError } from './errors.ts';
-import { formatSeconds } from './existed-by.ts';
 import { type HeadUpdate, parseHeadUpdate } from './head-update.ts';
 import { judgeHead } from './judge-head.ts';
-import { type Pin, parsePin, pinNote } from './pin.ts';
-import { type CheckedCheckpoint, checkCheckpoint, logKeysAt, type Policy } from './policy.ts';
+import { type Pin, parsePin } from './pin.ts';
+import type { CheckedCheckpoint, Policy } from './policy.ts';
 import { quote } from './quote.ts';
 
 export type PinClaimName = 'pin' | 'log-signature' | 'witnesses' | 'existed-by' | 'consistency';
@@ -47,7 +47,7 @@ export function verifyPin(input: VerifyPinInput): PinVerdict {
   const today = update?.checkpoint ?? input.checkpoint;
   const head = today === undefined ? undefined : judgeHead(report, today, { policy: input.policy });
   if (today === undefined) report.incomplete('log-signature', 'no checkpoint of today was given');
-  if (pin !== undefined && head !== undefined) judgeSignatures(report, pin, head.policy);
+  if (pin !== undefined && head !== undefined) judgeKept(report, input.pin, head.policy);
   else if (pin !== undefined) report.incomplete('pin', 'its signatures were not checked');
   if (pin !== undefined && head !== undefined) judgeConsistency(report, pin, head.checked.checkpoint, update);
   return {
@@ -66,24 +66,11 @@ function readUpdate(report: Report, { update }: VerifyPinInput): HeadUpdate | un
   return update === undefined ? undefined : report.attempt('consistency', () => parseHeadUpdate(update));
 }
 
-/** The head is what its keeper says. Signatures on it add who else said so at the time; a bad one means damage. */
-function judgeSignatures(report: Report, pin: Pin, policy: Policy): void {
-  const what = `the kept head of ${quote(pin.origin)} covers ${pin.size} entries`;
-  const note = pinNote(pin);
-  const known = logKeysAt(policy, pin.origin, pin.size);
-  const isKnown = pin.signatures.some((line) =>
-    known.some(({ name, keyId }) => name === line.name && keyId === line.keyId),
-  );
-  if (note === undefined || !isKnown) {
-    const why = note === undefined ? 'it was kept without a signature' : 'no key of the policy signed it';
-    report.note(`the kept head is worth what its keeper is: ${why}`);
-    report.pass('pin', what);
-    return;
-  }
+function judgeKept(report: Report, input: Uint8Array | string, policy: Policy): void {
   report.attempt('pin', () => {
-    const { witnesses } = checkCheckpoint(policy, note, { quorum: 'report' });
-    const by = witnesses.map(({ name, timestamp }) => `${quote(name)} on ${formatSeconds(timestamp)}`);
-    report.pass('pin', `${what}, signed by the log${by.length === 0 ? '' : `, cosigned by ${by.join(', ')}`}`);
+    const { pin, vouched, note } = checkPin(policy, input);
+    if (note !== undefined) report.note(note);
+    report.pass('pin', `the kept head of ${quote(pin.origin)} covers ${pin.size} entries${vouched}`);
   });
 }
 

@@ -12,7 +12,11 @@ export const SECRET_DIRECTORY_MODE = 0o700;
 const PUBLIC_FILE_MODE = 0o644;
 
 /** Writes through a temporary file and a rename: after a crash the file holds the old text or the new one. */
-export async function writeFileAtomic(file: string, text: string, mode: number = PUBLIC_FILE_MODE): Promise<void> {
+export async function writeFileAtomic(
+  file: string,
+  text: string | Uint8Array,
+  mode: number = PUBLIC_FILE_MODE,
+): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     const handle = await open(temporary, 'wx', mode);

@@ -12,6 +12,7 @@ import { eventVerb } from './verbs/event.ts';
 import { evidenceVerb } from './verbs/evidence.ts';
 import { exportVerb } from './verbs/export.ts';
 import { findingsVerb } from './verbs/findings.ts';
+import { headVerb } from './verbs/head.ts';
 import { healthVerb } from './verbs/health.ts';
 import { importVerb } from './verbs/import.ts';
 import { initVerb } from './verbs/init.ts';
@@ -45,7 +46,7 @@ Exit codes:
 const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb, mirrorVerb, monitorVerb],
   ...[submitVerb, importVerb],
-  ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, verifyVerb, checkpointVerb],
+  ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, verifyVerb, checkpointVerb, headVerb],
   ...[catalogueVerb, rulesVerb, redactVerb],
   ...[findingsVerb, healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, restoreVerb],
 ];

@@ -13,12 +13,14 @@ import { findPairs } from '../evidence-files.ts';
 import { type Io, oneLine, printResult } from '../io.ts';
 import { startProgress } from '../progress.ts';
 import { MAX_REPORTED_EVENTS, reportHtml, type ShownEvent, shownEvent } from '../report-html.ts';
-import { addNetworkOption, readPolicyText, type TargetOptions } from '../target.ts';
+import { addTargetOptions, readPolicyText, type TargetOptions } from '../target.ts';
 import { createFileVerifier, type FileReport } from '../verify-files.ts';
+import { keptHeadReport, verifyKeptHead } from '../verify-kept-head.ts';
 
 interface VerifyOptions extends TargetOptions {
   readonly proof?: string;
   readonly pin?: string;
+  readonly consistency?: string;
   readonly at?: string;
   readonly report?: string;
   readonly json?: boolean;
@@ -34,17 +36,22 @@ const EXIT_OF: Readonly<Record<FileReport['verdict'], ExitCode>> = {
 const MAX_DETAILED_REPORTS = 3;
 
 export function verifyVerb(io: Io): Command {
-  return addNetworkOption(
+  return addTargetOptions(
     new Command('verify')
       .description('verify evidence offline, against the policy that you pinned')
       .argument(
-        '<FILE|DIR...>',
+        '[FILE|DIR...]',
         'evidence bundles (zip), opened events (beside X.json stands X.tlog-proof), receipts, checkpoints, fork proofs; of a directory, every event in it',
       ),
+    undefined,
   )
     .option('--proof <FILE>', 'receipt of the one event, if it does not stand beside it')
     .option('--policy <FILE>', 'trust policy: whose signatures count (default: that of the network file)')
-    .option('--pin <HEAD>', 'a checkpoint that you hold: the evidence must extend it')
+    .option('--pin <HEAD>', 'a head that you kept (e-mail, QR code, checkpoint): the evidence must extend it')
+    .option(
+      '--consistency <FILE>',
+      "with --pin alone: what `head --since` made; or name --network or --url to hold the head against today's log",
+    )
     .option('--at <TIME>', 'RFC 3339: count only what the witnesses had signed by then')
     .option('--report <FILE.html>', 'also write a report to print')
     .option('--json', 'print JSON')
@@ -59,7 +66,11 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
   const policy = await readPolicyText(io, options);
   // A policy that is none is our own mistake, and no fault of the evidence.
   parsePolicy(policy.text);
-  const pairs = await findPairs(names, options.proof);
+  if (names.length > 0 && options.consistency !== undefined) {
+    throw new CliError('usage', '--consistency is for a kept head alone', 'Verify the evidence in a run of its own.');
+  }
+  const kept = names.length === 0 ? await verifyKeptHead(io, options, policy.text) : undefined;
+  const pairs = names.length === 0 ? [] : await findPairs(names, options.proof);
   const events: ShownEvent[] = [];
   let eventCount = 0;
   const judge = createFileVerifier({ policyText: policy.text, ...(await readPinned(options)) }, (event) => {
@@ -67,7 +78,7 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
     if (options.report !== undefined && events.length < MAX_REPORTED_EVENTS) events.push(shownEvent(event));
   });
   const progress = startProgress(io, 'verified', pairs.length);
-  const reports: FileReport[] = [];
+  const reports: FileReport[] = kept === undefined ? [] : [keptHeadReport(options.pin ?? '', kept)];
   try {
     for (const pair of pairs) {
       reports.push(await judge(pair));
