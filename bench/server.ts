@@ -36,15 +36,12 @@ const log = await openLog({
   policyText: `${identity.vkeys.map((vkey) => `log ${vkey}\n`).join('')}quorum none\n`,
   openStore: async (path) => slowStore(await openLevelStore(path), syncDelayMs),
 });
-const { contextFor: fullContext, useCatalogue } = await openPrepareSource(
-  identity.secret,
-  join(logDirectory, 'allowed-cards.txt'),
-);
+const allowedCards = join(logDirectory, 'allowed-cards.txt');
+const { contextFor: withoutCatalogue } = await openPrepareSource(identity.secret, allowedCards);
+const { contextFor: fullContext, useCatalogue } = await openPrepareSource(identity.secret, allowedCards);
 useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
-const prepareContext = (producerId: string): PrepareContext => {
-  const context = fullContext(producerId);
-  return producerId === OWN_PRODUCER ? context : withFeatures(context, features);
-};
+const prepareContext = (producerId: string): PrepareContext =>
+  producerId === OWN_PRODUCER ? fullContext(producerId) : contextWith(features, producerId);
 const trail = await openTrail({ log, prepareContext: fullContext });
 const tokens = await openTokenStore(join(logDirectory, 'tokens.json'));
 const { token: producerToken } = await tokens.create({ role: 'producer', name: 'bench' });
@@ -68,14 +65,11 @@ tell({
   },
 });
 
-function withFeatures(context: PrepareContext, { catalogue, redaction, search }: FeatureSettings): PrepareContext {
-  const { classOf, ...rest } = context;
+function contextWith({ catalogue, redaction, search }: FeatureSettings, producerId: string): PrepareContext {
   return {
-    ...rest,
-    ...(catalogue && classOf !== undefined ? { classOf } : {}),
-    ...(catalogue ? {} : { catalogueVersion: null }),
+    ...(catalogue ? fullContext(producerId) : withoutCatalogue(producerId)),
     ...(redaction ? {} : { redact: redactNothing, redactionVersion: null }),
-    ...(search ? {} : { searchable: false }),
+    searchable: search,
   };
 }
 

@@ -16,7 +16,8 @@ export type Field = readonly [fieldId: string, value: JsonValue];
 /** Takes an event apart. Throws `invalid-field` for a top-level member name with a dot, or an empty one. */
 export function splitFields(event: JsonObject, paths: readonly string[]): readonly Field[] {
   const taken: Field[] = [];
-  let rest = event;
+  /** Top-level members that something was taken out of, as they are then. */
+  const changed = new Map<string, JsonValue>();
   for (const name of Object.keys(event)) {
     if (name === '' || name.includes('.')) {
       throw new ProofError('invalid-field', 'a top-level member name is empty or contains a dot', { field: name });
@@ -24,13 +25,16 @@ export function splitFields(event: JsonObject, paths: readonly string[]): readon
   }
   // Deepest first: `context.a.b` leaves `context.a` before that leaves `context`.
   for (const steps of [...new Set(paths)].map(parsePath).sort((a, b) => b.length - a.length)) {
-    if (steps.length < 2) continue;
-    const found = takeOut(rest, steps);
+    const [name, ...below] = steps;
+    if (name === undefined || below.length === 0 || !Object.hasOwn(event, name)) continue;
+    const parent = changed.get(name) ?? event[name];
+    const found = isObject(parent) ? takeOut(parent, below) : undefined;
     if (found === undefined) continue;
     taken.push([steps.join('.'), found.value]);
-    rest = found.rest;
+    changed.set(name, found.rest);
   }
-  return [...Object.entries(rest), ...taken];
+  const rest = Object.entries(event).map(([name, value]): Field => [name, changed.get(name) ?? value]);
+  return [...rest, ...taken];
 }
 
 /**

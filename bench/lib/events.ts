@@ -12,23 +12,24 @@ export type IdKind = 'ulid' | 'uuid';
 
 export const ACTORS = 20_000;
 export const TARGETS = 100_000;
+/** All in the starter catalogue, with nothing that these events do not have. */
 const ACTIONS = [
-  'role.grant',
-  'role.revoke',
+  'role.create',
+  'role.delete',
+  'role.update',
   'user.create',
-  'user.update',
   'user.delete',
-  'session.start',
-  'session.end',
-  'payment.approve',
-  'payment.refund',
-  'invoice.update',
-  'customer.address.update',
+  'user.suspend',
+  'session.logout',
+  'billing.plan.change',
+  'billing.address.update',
+  'invoice.void',
+  'payment.void',
+  'price.change',
+  'customer.view',
   'customer.export',
-  'config.change',
-  'key.rotate',
-  'policy.publish',
-  'report.view',
+  'record.update',
+  'report.export',
 ] as const;
 
 const DIGITS = '0123456789';

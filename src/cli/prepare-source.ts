@@ -2,8 +2,9 @@
  * What `prepare` gets for each submission to one log: its keys, its redaction rules, its catalogue of this moment. Made
  * once when the log is opened.
  */
-import { hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import type { Catalogue } from '../events/catalogue/catalogue.ts';
+import { createRandomPool } from '../events/random-pool.ts';
 import { AllowListError, parseAllowList } from '../events/redact/allow-list.ts';
 import { makeRedactor } from '../events/redact/redact.ts';
 import type { MacKeys, PrepareContext } from '../events/types.ts';
@@ -26,13 +27,14 @@ export interface PrepareSource {
 export async function openPrepareSource(secret: Uint8Array, allowListFile: string): Promise<PrepareSource> {
   const macKeys: MacKeys = { raw: macKey(secret, 'raw-input'), content: macKey(secret, 'content') };
   const redactor = makeRedactor(await readAllowList(allowListFile));
+  const randomBytes = createRandomPool();
   let rules = writeRules(redactor, null, PERSONAL_PATHS);
   return {
     contextFor: (producerId) => ({
       producerId,
       macKeys,
       hasher: nativeHasher,
-      randomBytes: (byteCount) => new Uint8Array(randomBytes(byteCount)),
+      randomBytes,
       clockOffsetUs: null,
       ...rules,
     }),

@@ -7,7 +7,6 @@
  * context.
  */
 import { Buffer } from 'node:buffer';
-import { createHmac } from 'node:crypto';
 import { canonicalJson, type JsonObject, type JsonValue } from '../../proofs/canonical-json.ts';
 import { sortFieldIds } from '../../proofs/card.ts';
 import { SALT_BYTES } from '../../proofs/commitment.ts';
@@ -16,6 +15,7 @@ import { eventOfCloudEvent } from './cloudevent.ts';
 import { commit, logValueText } from './commit.ts';
 import type { IdentityResolver, Unresolved } from './identity.ts';
 import { MAX_EVENT_BYTES } from './limits.ts';
+import { hmacSha256 } from './mac.ts';
 import { checkSalts, needsRedaction, type SignedParts, signedPaths } from './signed-parts.ts';
 import { parseEventJson } from './strict-json.ts';
 import { termsOf } from './terms.ts';
@@ -95,13 +95,13 @@ export function prepareValue(
   if (kept.event_id !== event.event_id) throw new Error('redaction changed the event_id');
   if (signed !== undefined && kept !== event) throw needsRedaction();
   const paths = signed === undefined ? context.separatePaths(kept.action) : signedPaths(signed, kept, context);
-  const fields = kept === event && paths.length === 0 ? members : fieldTexts(kept, paths);
+  const fields = kept === event && paths.length === 0 ? members : fieldTexts(kept, paths, event, members);
   if (signed !== undefined) checkSalts(signed, fields);
   const log = logValueText({
     catalogue: context.catalogueVersion,
     redaction: context.redactionVersion,
     clockOffsetUs: context.clockOffsetUs,
-    raw: createHmac('sha256', context.macKeys.raw).update(raw).digest('base64'),
+    raw: hmacSha256(context.macKeys.raw, raw, 'base64'),
   });
   const secret = context.randomBytes(SALT_BYTES);
   const occurredAtUs = occurredAt(kept.occurred_at);
@@ -141,14 +141,26 @@ function objectText(members: readonly FieldText[]): string {
   return `{${members.map(([name, valueText]) => `"${name}":${valueText}`).join(',')}}`;
 }
 
-function fieldTexts(event: JsonObject, separatePaths: readonly string[]): readonly FieldText[] {
+/** What neither redaction nor a path touched is the very value that `before` has, and keeps its text. */
+function fieldTexts(
+  event: JsonObject,
+  separatePaths: readonly string[],
+  before: JsonObject,
+  textsBefore: readonly FieldText[],
+): readonly FieldText[] {
   const values = new Map(splitFields(event, separatePaths));
-  return sortFieldIds([...values.keys()]).map((id): FieldText => [id, canonicalJson(values.get(id) ?? null)]);
+  const texts = new Map(textsBefore);
+  return sortFieldIds([...values.keys()]).map((id): FieldText => {
+    const value = values.get(id) ?? null;
+    const text = before[id] === value ? texts.get(id) : undefined;
+    return [id, text ?? canonicalJson(value)];
+  });
 }
 
 /** Of the event as submitted, before redaction: what was sent twice is the same even if the rules have changed. */
 function contentMac(text: string, key: Uint8Array): Uint8Array {
-  return new Uint8Array(createHmac('sha256', key).update(text).digest().subarray(0, CONTENT_MAC_BYTES));
+  const mac = hmacSha256(key, text, 'binary');
+  return Uint8Array.from({ length: CONTENT_MAC_BYTES }, (_, i) => mac.charCodeAt(i));
 }
 
 function occurredAt(text: string): number {

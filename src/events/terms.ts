@@ -143,7 +143,9 @@ function occurredTerm(dayOrMonth: string): string {
 }
 
 function dayOf(timeUs: number): string {
-  return new Date(timeUs / 1000).toISOString().slice(0, 'yyyy-mm-dd'.length);
+  const date = new Date(timeUs / 1000);
+  const digits = (value: number): string => (value < 10 ? `0${value}` : `${value}`);
+  return `${date.getUTCFullYear()}-${digits(date.getUTCMonth() + 1)}-${digits(date.getUTCDate())}`;
 }
 
 function monthOf(day: string): string {
