@@ -79,7 +79,7 @@ describe('findings of a running network', () => {
     }
     const { json } = await network.run(['search', 'action:countersign.finding.raise', '--json']);
     expect((json()['events'] as unknown[]).length).toBe(before.length);
-  });
+  }, 180_000);
 
   it('are acknowledged by a person with a reason, once', async () => {
     const { id } = await waitFor('break-glass');
