@@ -1,0 +1,88 @@
+/**
+ * `npm run test:evidence`: makes the corpus, has every verifier judge it, and prints one line for each file. The command
+ * line's verifier and the one in Python share no code; a difference in verdict or deciding claim fails the run.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createFileVerifier } from '../../src/cli/verify-files.ts';
+import { parseTimeUs } from '../../src/events/time.ts';
+import type { CorpusFile } from './corpus.ts';
+import { corpus, writeCorpus } from './make-corpus.ts';
+import { POLICY } from './world.ts';
+
+interface Judged {
+  readonly verdict: string;
+  readonly claim?: string | undefined;
+  readonly code?: string | undefined;
+}
+
+const VERIFIER = fileURLToPath(new URL('../interop/verify.py', import.meta.url));
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
+const directory = await mkdtemp(path.join(tmpdir(), 'countersign-evidence-'));
+try {
+  const files = await corpus();
+  await writeCorpus(directory, files);
+  const second = judgeInPython(directory);
+  let wrong = 0;
+  for (const file of files) {
+    const [one, two] = [await judge(file), second.get(file.name)];
+    const { verdict, claim, code } = file.expect;
+    const agrees = ({ verdict: given, claim: by }: Judged): boolean =>
+      given === verdict && (claim === undefined || by === claim);
+    const isRight = agrees(one) && (code === undefined || one.code === code) && two !== undefined && agrees(two);
+    if (!isRight) wrong++;
+    const reason = [one.claim, one.code].filter((part) => part !== undefined).join('/');
+    const row = [one.verdict.padEnd(11), (two?.verdict ?? 'missing').padEnd(11), file.name.padEnd(58), reason];
+    console.log(`${isRight ? '  ' : '! '}${row.join(' ')}`);
+  }
+  const good = files.filter(({ expect }) => expect.verdict === 'PASS').length;
+  console.log(
+    `${good} good files, ${files.length - good} attacks; columns: command line, Python. ${wrong} not as expected.`,
+  );
+  process.exitCode = wrong === 0 ? 0 : 1;
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+
+async function judge({ name, suffix, pin, at }: CorpusFile): Promise<Judged> {
+  const verify = createFileVerifier({
+    policyText: POLICY,
+    ...(pin !== undefined && { pin: new TextEncoder().encode(pin) }),
+    ...(at !== undefined && { at: Math.floor((parseTimeUs(at) ?? 0) / 1_000_000) }),
+  });
+  const event = path.join(directory, `${name}${suffix}`);
+  const { verdict, claims, failure } = await verify({ event, receipt: path.join(directory, `${name}.tlog-proof`) });
+  const decisive = claims.find(({ result }) => result === (verdict === 'FAIL' ? 'fail' : 'incomplete'));
+  return { verdict, claim: decisive?.claim, code: failure?.code };
+}
+
+function judgeInPython(corpusDirectory: string): ReadonlyMap<string, Judged> {
+  const python = pythonWithEd25519(corpusDirectory);
+  const options = { encoding: 'utf8', maxBuffer: MAX_OUTPUT_BYTES } as const;
+  const text = execFileSync(python, [VERIFIER, '--corpus', corpusDirectory], options);
+  const rows: (Judged & { readonly name: string })[] = text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+/** A Python that has `cryptography`; otherwise one in a fresh environment, where pip installs it. */
+function pythonWithEd25519(scratch: string): string {
+  const system = process.env['PYTHON'] ?? 'python3';
+  try {
+    execFileSync(system, ['-c', 'import cryptography'], { stdio: 'ignore' });
+    return system;
+  } catch {
+    const venv = path.join(scratch, 'venv');
+    const python = path.join(venv, 'bin', 'python');
+    if (!existsSync(python)) execFileSync(system, ['-m', 'venv', venv], { stdio: 'inherit' });
+    execFileSync(python, ['-m', 'pip', 'install', '--quiet', 'cryptography==48.0.0'], { stdio: 'inherit' });
+    return python;
+  }
+}
