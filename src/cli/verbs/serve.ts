@@ -29,7 +29,7 @@ export function serveVerb(io: Io): Command {
 }
 
 async function runServer(io: Io, options: ServeVerbOptions): Promise<void> {
-  const shutdown = shutdownAsked({ untilStdinCloses: false });
+  const shutdown = shutdownAsked({ untilStdinCloses: false, untilParentEnds: false });
   const logger = pino({ base: { process: 'log' } }, destination({ dest: STDERR, sync: true }));
   // Loaded here alone: no other verb waits for the server's code.
   const { serve } = await import('../serve.ts');

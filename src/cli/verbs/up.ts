@@ -38,7 +38,11 @@ export function upVerb(io: Io): Command {
 }
 
 async function up(io: Io, options: UpVerbOptions): Promise<void> {
-  const shutdown = shutdownAsked({ untilStdinCloses: options.untilStdinCloses ?? false });
+  const shutdown = shutdownAsked({
+    untilStdinCloses: options.untilStdinCloses ?? false,
+    // npm runs scripts in a shell, which ends on SIGTERM without telling its child.
+    untilParentEnds: io.env['npm_lifecycle_event'] !== undefined,
+  });
   const say = (line: string): void => io.err(`${line}\n`);
   const startedAtMs = io.nowMs();
   const { data, port, only, restart = false } = options;
