@@ -294,15 +294,15 @@ export async function bundleFiles(): Promise<readonly CorpusFile[]> {
   );
 
   // The checkpoint, its witnesses, and whom to trust.
-  const head = async (name: string, signers: BundleOptions['signers'] & object, expect: Expected): Promise<void> =>
+  const head = (name: string, signers: BundleOptions['signers'] & object, expect: Expected): void =>
     add(name, resignedHead(good, headOf(world, 40, signers)), expect);
-  await head('checkpoint-without-witnesses', [logKey], fail('witnesses', 'quorum-not-met'));
-  await head('checkpoint-with-one-witness', [logKey, ...twoWitnesses.slice(0, 1)], fail('witnesses', 'quorum-not-met'));
-  const strangers = ['x1', 'x2'].map((name) => testSigner(`witness.example/${name}`, 4));
-  await head('quorum-of-unknown-witnesses', [logKey, ...strangers], fail('witnesses', 'quorum-not-met'));
+  head('checkpoint-without-witnesses', [logKey], fail('witnesses', 'quorum-not-met'));
+  head('checkpoint-with-one-witness', [logKey, ...twoWitnesses.slice(0, 1)], fail('witnesses', 'quorum-not-met'));
+  const strangers = ['x1', 'x2'].map((name) => testSigner(name, 4));
+  head('quorum-of-unknown-witnesses', [logKey, ...strangers], fail('witnesses', 'quorum-not-met'));
   const [w1 = logKey] = witnessKeys;
   add('witness-counted-twice', resignedHead(good, twice(world, w1)), fail('witnesses', 'quorum-not-met'));
-  await head('checkpoint-not-signed-by-the-log', twoWitnesses, fail('log-signature', 'no-log-signature'));
+  head('checkpoint-not-signed-by-the-log', twoWitnesses, fail('log-signature', 'no-log-signature'));
   add('witness-signature-flipped', resignedHead(good, flipSignature(headOf(world, 40))), {
     ...fail('log-signature', 'bad-signature'),
   });

@@ -20,7 +20,7 @@ interface Judged {
   readonly code?: string | undefined;
 }
 
-const VERIFIER = fileURLToPath(new URL('../interop/verify.py', import.meta.url));
+const VERIFIER = fileURLToPath(new URL('../interop/verify_corpus.py', import.meta.url));
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
 const directory = await mkdtemp(path.join(tmpdir(), 'countersign-evidence-'));
@@ -64,7 +64,7 @@ async function judge({ name, suffix, pin, at }: CorpusFile): Promise<Judged> {
 function judgeInPython(corpusDirectory: string): ReadonlyMap<string, Judged> {
   const python = pythonWithEd25519(corpusDirectory);
   const options = { encoding: 'utf8', maxBuffer: MAX_OUTPUT_BYTES } as const;
-  const text = execFileSync(python, [VERIFIER, '--corpus', corpusDirectory], options);
+  const text = execFileSync(python, [VERIFIER, corpusDirectory], options);
   const rows: (Judged & { readonly name: string })[] = text
     .split('\n')
     .slice(0, -1)
