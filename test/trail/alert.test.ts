@@ -59,7 +59,7 @@ function listen(server: Server): Promise<number> {
   });
 }
 
-function raised(index: number, severity: Severity = 'critical'): RaisedFinding {
+function raised(index: number, severity: Severity = 'critical'): RaisedFinding & Finding {
   return {
     id: `finding.break-glass.${index}.x`,
     index,
