@@ -328,7 +328,6 @@ export async function bundleFiles(): Promise<readonly CorpusFile[]> {
     at: new Date((HEAD_SECONDS - 1) * 1000).toISOString(),
   });
 
-  // Pins.
   await made('replayed-older-bundle-against-a-newer-pin', { size: 36 }, incomplete('pin'), { pin: headOf(world, 40) });
   add('pin-without-a-proof', good, incomplete('pin'), { pin: headOf(world, 12) });
   add('pin-of-another-root', good, fail('pin', 'pin-mismatch'), { pin: headOf(other, 40) });
@@ -392,7 +391,6 @@ export async function bundleFiles(): Promise<readonly CorpusFile[]> {
   );
   add('selected-called-complete', selectedAsComplete(selected), fail('files', 'missing-file'));
 
-  // Files of the bundle.
   for (const name of ['manifest.json', 'manifest.sig', 'checkpoint', 'population', EVENTS, 'related.ndjson']) {
     add(`without-${name.replace('.', '-')}`, without(good, name), fail('files', 'missing-file'));
   }
