@@ -36,11 +36,12 @@ export interface PullMemory extends FollowMemory {
 export function pull(
   parts: MirrorParts,
   log: FollowedLog,
-  mirror: MirroredLog,
   client: ClientOptions,
   memory: PullMemory,
 ): Promise<PollOutcome> {
   return reportPoll(parts, log, client, memory, async () => {
+    const mirror = parts.mirrored.get(log.origin);
+    if (mirror === undefined) throw new WitnessError('config-invalid', `there is no copy of "${log.origin}"`);
     const outcome = await pullHead(parts, log, mirror, client, memory);
     // What the log does with our lines, and whether it has those of others, does not make the copy any worse.
     await post(parts, client, log, mirror).catch((error: unknown) => {

@@ -12,7 +12,7 @@ import { addPending } from './add-pending.ts';
 import { type CopyRows, memoryCopyRows } from './copy-rows.ts';
 import type { Cosigner } from './cosigner.ts';
 import { Deliveries } from './deliveries.ts';
-import { WitnessError } from './errors.ts';
+import { messageOf, WitnessError } from './errors.ts';
 import { type Evidence, type EvidenceStore, memoryEvidence } from './evidence.ts';
 import { type FollowedLog, pollRepeatedly } from './follow.ts';
 import { type HeadGuard, noGuard } from './guard.ts';
@@ -51,6 +51,8 @@ export interface MirrorOptions {
   readonly pollMs?: number;
   readonly timeoutMs?: number;
   readonly rateLimit?: RateLimit;
+  /** How often a copy that failed is opened again. */
+  readonly reopenMs?: number;
 }
 
 export interface Mirror {
@@ -90,6 +92,7 @@ export interface MirrorHealth {
 
 const DEFAULT_POLL_MS = 1_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_REOPEN_MS = 5_000;
 const MISBEHAVIOUR: ReadonlySet<string> = new Set<PollOutcome>(['behind', 'two-roots', 'inconsistent']);
 
 /** Reads everything back. Throws WitnessError when something of it cannot be trusted, and signs nothing then. */
@@ -123,6 +126,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   };
   const registry = storedGauge(mirrored);
   const followers = new Followers(parts, options);
+  const reopening = new Reopening(mirrored, options, state);
   return {
     name: first.key.name,
     vkeys: cosigners.map(({ key }) => key.vkey),
@@ -140,6 +144,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     follow: () => followers.start(),
     close: async () => {
       await followers.stop();
+      await reopening.stop();
       await closeAll();
     },
   };
@@ -204,18 +209,60 @@ class Followers {
   start(): void {
     const { fetch, timeoutMs = DEFAULT_TIMEOUT_MS, pollMs = DEFAULT_POLL_MS } = this.#options;
     const client = { fetch, timeoutMs, signal: this.#abort.signal };
-    this.#loops = this.#parts.logs.all().flatMap((log) => {
-      const mirror = this.#parts.mirrored.get(log.origin);
-      if (mirror === undefined || !hasUrl(log)) return [];
-      const memory: PullMemory = {};
-      this.memories.set(log.origin, memory);
-      return [pollRepeatedly({ client, pollMs }, () => pull(this.#parts, log, mirror, client, memory))];
-    });
+    this.#loops = this.#parts.logs
+      .all()
+      .filter(hasUrl)
+      .map((log) => {
+        const memory: PullMemory = {};
+        this.memories.set(log.origin, memory);
+        return pollRepeatedly({ client, pollMs }, () => pull(this.#parts, log, client, memory));
+      });
   }
 
   async stop(): Promise<void> {
     this.#abort.abort();
     await Promise.all(this.#loops);
+  }
+}
+
+/**
+ * Opens copies again that failed, and reads back what is really there: a disk that was full has room again, one that lies
+ * is found out once more. Until then nothing is signed over such a copy.
+ */
+class Reopening {
+  readonly #timer: NodeJS.Timeout;
+  #running: Promise<void> | undefined;
+
+  constructor(mirrored: Map<string, MirroredLog>, options: MirrorOptions, state: WitnessState) {
+    this.#timer = setInterval(() => {
+      this.#running ??= reopenFailed(mirrored, options, state).finally(() => {
+        this.#running = undefined;
+      });
+    }, options.reopenMs ?? DEFAULT_REOPEN_MS);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+}
+
+async function reopenFailed(
+  mirrored: Map<string, MirroredLog>,
+  options: MirrorOptions,
+  state: WitnessState,
+): Promise<void> {
+  for (const [origin, mirror] of mirrored) {
+    const { failure } = mirror.copy;
+    if (failure === undefined) continue;
+    try {
+      await mirror.close();
+      mirrored.set(origin, await openOne(origin, options, state));
+      options.logger.info({ origin, failure }, 'a copy that had failed was opened again and is whole');
+    } catch (error) {
+      options.logger.error({ origin, failure, error: messageOf(error) }, 'a copy that failed cannot be opened again');
+    }
   }
 }
 

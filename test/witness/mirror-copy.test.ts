@@ -7,6 +7,7 @@ import { WitnessError, type WitnessErrorCode } from '../../witness/errors.ts';
 import { originHash } from '../../witness/logs.ts';
 import type { Mirror } from '../../witness/mirror.ts';
 import { nativeHasher } from '../../witness/native-hasher.ts';
+import { until } from '../support/test-log.ts';
 import { tinyLog } from '../support/tiny-log.ts';
 import { checkMirror, type MemoryDisk, memoryDisk, mirrorOn, transcript, upload } from './support/mirror.ts';
 
@@ -127,6 +128,20 @@ describe('a mirror whose disk fails', () => {
         await again.close();
       }
     }
+  });
+
+  it('recovers by itself when there is room again', async () => {
+    const disk = memoryDisk();
+    const mirror = await mirrorOn(disk, [log], { reopenMs: 5 });
+    await mirror.addCheckpoint(await log.addCheckpoint(0, 600));
+    disk.fault = () => 'lost';
+    expect(await upload(mirror, await log.addEntries(0, 600))).toBe('500');
+    expect((await mirror.health()).healthy).toBe(false);
+    disk.fault = () => undefined;
+    await until(async () => (await mirror.health()).healthy);
+    expect(await upload(mirror, await log.addEntries(0, 600))).toBe('200');
+    expect((await checkMirror(mirror, log))?.size).toBe(600);
+    await mirror.close();
   });
 
   it('makes its cosignature again when a crash came between the checkpoint and the signature', async () => {

@@ -18,31 +18,42 @@ import { checkServedCopy } from './support/mirror.ts';
 import { type RunningProgram, runProgram, startProgram } from './support/program.ts';
 
 const MIRROR = 'witness/mirror-main.ts';
-const KILLS = Number(process.env['MIRROR_KILLS'] ?? 6);
+const KILLS = Number(process.env['MIRROR_KILLS'] ?? 4);
 const SEED = Number(process.env['MIRROR_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const MS_PER_KILL = 10_000;
+const MS_PER_KILL = 20_000;
 const MAX_LIFE_MS = 300;
 
-const pulled = tinyLog({ origin: 'log.example/pulled', count: 20_000 });
+const pulled = tinyLog({ origin: 'log.example/pulled', count: 8_000 });
 const pushed = tinyLog({ origin: 'log.example/pushed', count: 5_000 });
 
 describe('a mirror process', () => {
   let data: string;
   let logs: ServedViews;
   let size = 0;
+  const started: RunningProgram[] = [];
   beforeAll(async () => {
     data = await mkdtemp(join(tmpdir(), 'countersign-mirror-'));
     logs = await serveViews((segment) => (segment === 'pulled' ? { log: pulled, size } : undefined));
   });
   afterAll(async () => {
+    for (const mirror of started) if (mirror.isRunning()) await mirror.end('SIGKILL');
     await logs.close();
     await rm(data, { recursive: true, force: true });
   });
 
-  function start(): Promise<RunningProgram> {
+  async function start(): Promise<RunningProgram> {
     const pullFrom = `${verifierKeyOf(pulled.signer).vkey} ${logs.url}/pulled`;
     const flags = ['--name', 'mirror.example/m1', '--poll-ms', '10', '--log', pullFrom];
-    return startProgram(MIRROR, ['run', '--data', data, ...flags, '--log', verifierKeyOf(pushed.signer).vkey]);
+    const mirror = await startProgram(MIRROR, [
+      'run',
+      '--data',
+      data,
+      ...flags,
+      '--log',
+      verifierKeyOf(pushed.signer).vkey,
+    ]);
+    started.push(mirror);
+    return mirror;
   }
 
   async function heldSize(mirror: RunningProgram, log: typeof pulled, check: 'whole' | 'head'): Promise<number> {
@@ -65,7 +76,7 @@ describe('a mirror process', () => {
       const random = mulberry32(SEED);
       const largest = { pulled: 0, pushed: 0 };
       for (let kill = 0; kill <= KILLS; kill++) {
-        size = Math.min(pulled.entries.length, size + 1 + Math.floor(random() * 3_000));
+        size = Math.min(pulled.entries.length, size + 1 + Math.floor(random() * 2_000));
         const mirror = await start();
         for (const [name, log] of [
           ['pulled', pulled],
@@ -76,7 +87,11 @@ describe('a mirror process', () => {
           largest[name] = held;
         }
         if (kill === KILLS) {
-          await until(async () => (await heldSize(mirror, pulled, 'head')) === size);
+          await until(
+            async () => (await heldSize(mirror, pulled, 'head')) === size,
+            'the whole log is mirrored',
+            30_000,
+          );
           expect(await heldSize(mirror, pulled, 'whole')).toBe(size);
           expect(await mirror.end('SIGTERM')).toBe(0);
           return;
@@ -103,7 +118,7 @@ describe('a mirror process', () => {
     const none = await runProgram(MIRROR, ['run', '--data', data]);
     expect(none).toMatchObject({ code: 2, err: expect.stringContaining('a log is needed') });
     expect((await runProgram(MIRROR, ['evidence', '--data', data])).err).toContain('No misbehaviour');
-  }, 30_000);
+  }, 60_000);
 
   /** Uploads in requests of one or two packages, with new checkpoints between, until the mirror is gone. */
   async function uploadForEver(url: string, signal: AbortSignal, onHeld: (size: number) => void): Promise<void> {
