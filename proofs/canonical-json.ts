@@ -60,13 +60,30 @@ function writeArray(items: readonly JsonValue[], depth: number): string {
 
 function writeObject(object: JsonObject, depth: number): string {
   let out = '';
-  // The default order of sort() is by UTF-16 code units, which is what §3.2.3 asks for.
-  for (const name of Object.keys(object).sort()) {
+  for (const name of sortNames(Object.keys(object))) {
     const value = object[name];
     if (value === undefined) throw new ProofError('invalid-json', 'a member is undefined');
     out += `${out === '' ? '' : ','}${writeString(name)}:${write(value, depth)}`;
   }
   return `{${out}}`;
+}
+
+/** Up to here insertion is the faster way to sort. */
+const FEW_NAMES = 16;
+
+/** §3.2.3: by UTF-16 code units, which is how strings compare and the default order of sort(). */
+function sortNames(names: string[]): readonly string[] {
+  if (names.length > FEW_NAMES) return names.sort();
+  for (let i = 1; i < names.length; i++) {
+    const name = names[i] ?? '';
+    let at = i;
+    for (let before = names[at - 1]; before !== undefined && before > name; before = names[at - 1]) {
+      names[at] = before;
+      at--;
+    }
+    names[at] = name;
+  }
+  return names;
 }
 
 /** §3.2.2.2: JSON.stringify escapes exactly what RFC 8785 asks for once lone surrogates are ruled out. */

@@ -67,7 +67,7 @@ export function cardHash(card: Uint8Array, hasher: Hasher = nobleHasher): Hash {
 
 /** Field ids in the order of a card: by their UTF-8 bytes. */
 export function sortFieldIds(ids: readonly string[]): string[] {
-  return [...ids].sort(compareIds);
+  return [...ids].sort(compareFieldIds);
 }
 
 /** Space to write in. */
@@ -75,15 +75,15 @@ const writer = new CborWriter();
 
 function sortFields(fields: readonly CardField[]): readonly CardField[] {
   for (let i = 1; i < fields.length; i++) {
-    if (compareIds(fields[i - 1]?.[0] ?? '', fields[i]?.[0] ?? '') >= 0) {
-      return [...fields].sort(([a], [b]) => compareIds(a, b));
+    if (compareFieldIds(fields[i - 1]?.[0] ?? '', fields[i]?.[0] ?? '') >= 0) {
+      return [...fields].sort(([a], [b]) => compareFieldIds(a, b));
     }
   }
   return fields;
 }
 
 /** By UTF-8 bytes, which is by code points. In UTF-16 only the surrogates stand elsewhere, below U+E000 to U+FFFF. */
-function compareIds(a: string, b: string): number {
+export function compareFieldIds(a: string, b: string): number {
   const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) {
     const difference = rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));

@@ -64,7 +64,8 @@ function takeOut(
   const child = name !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
   if (name === undefined || child === undefined) return undefined;
   if (below.length === 0) {
-    return { value: child, rest: Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)) };
+    const { [name]: _taken, ...rest } = object;
+    return { value: child, rest };
   }
   if (!isObject(child)) return undefined;
   const found = takeOut(child, below);

@@ -8,7 +8,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { canonicalJson, type JsonObject, type JsonValue } from '../../proofs/canonical-json.ts';
-import { sortFieldIds } from '../../proofs/card.ts';
+import { compareFieldIds } from '../../proofs/card.ts';
 import { SALT_BYTES } from '../../proofs/commitment.ts';
 import { splitFields } from '../../proofs/fields.ts';
 import { eventOfCloudEvent } from './cloudevent.ts';
@@ -148,19 +148,20 @@ function fieldTexts(
   before: JsonObject,
   textsBefore: readonly FieldText[],
 ): readonly FieldText[] {
-  const values = new Map(splitFields(event, separatePaths));
   const texts = new Map(textsBefore);
-  return sortFieldIds([...values.keys()]).map((id): FieldText => {
-    const value = values.get(id) ?? null;
+  const fields = splitFields(event, separatePaths).map(([id, value]): FieldText => {
     const text = before[id] === value ? texts.get(id) : undefined;
     return [id, text ?? canonicalJson(value)];
   });
+  return fields.sort(([a], [b]) => compareFieldIds(a, b));
 }
 
 /** Of the event as submitted, before redaction: what was sent twice is the same even if the rules have changed. */
 function contentMac(text: string, key: Uint8Array): Uint8Array {
-  const mac = hmacSha256(key, text, 'binary');
-  return Uint8Array.from({ length: CONTENT_MAC_BYTES }, (_, i) => mac.charCodeAt(i));
+  const characters = hmacSha256(key, text, 'binary');
+  const mac = new Uint8Array(CONTENT_MAC_BYTES);
+  for (let i = 0; i < CONTENT_MAC_BYTES; i++) mac[i] = characters.charCodeAt(i);
+  return mac;
 }
 
 function occurredAt(text: string): number {
