@@ -11,7 +11,8 @@
  * wrong answer.
  */
 import { concatBytes, equalBytes } from '../../proofs/bytes.ts';
-import { type CborValue, decodeCbor, encodeCbor } from '../../proofs/cbor.ts';
+import { type CborValue, decodeCbor } from '../../proofs/cbor.ts';
+import { CborWriter } from '../../proofs/cbor-writer.ts';
 import type { Hasher } from '../../proofs/hash.ts';
 import { containerKey, tailKey } from '../log/rows.ts';
 import { LogError } from '../log/types.ts';
@@ -34,18 +35,23 @@ export interface IndexedEvent {
 
 /** The tail rows of one group: one, or two where it crosses into the next block. */
 export function tailRows(group: readonly IndexedEvent[], hasher: Hasher): readonly PutRow[] {
-  const byBlock = new Map<number, IndexedEvent[]>();
-  for (const event of group) {
-    const block = Math.floor(event.index / BLOCK_EVENTS);
-    byBlock.set(block, [...(byBlock.get(block) ?? []), event]);
+  const rows: PutRow[] = [];
+  for (let start = 0; start < group.length; ) {
+    const first = group[start]?.index ?? 0;
+    const left = BLOCK_EVENTS - (first % BLOCK_EVENTS);
+    const events = group.slice(start, start + left);
+    rows.push(sealRow(tailKey(first), encodeTail(events, first), hasher));
+    start += events.length;
   }
-  return [...byBlock.values()].map((events) => {
-    const first = events[0]?.index ?? 0;
-    const terms: BlockTerms = new Map();
-    for (const { index, terms: own } of events) addTerms(terms, index - first, own);
-    const list = [...terms].map(([term, offsets]): CborValue => [term, encodeOffsets(offsets)]);
-    return sealRow(tailKey(first), encodeCbor([events.length, list]), hasher);
-  });
+  return rows;
+}
+
+function encodeTail(events: readonly IndexedEvent[], first: number): Uint8Array {
+  const terms: BlockTerms = new Map();
+  for (const { index, terms: own } of events) addTerms(terms, index - first, own);
+  const writer = new CborWriter().array(2).unsigned(events.length).array(terms.size);
+  for (const [term, offsets] of terms) writer.array(2).text(term).bytes(encodeOffsets(offsets));
+  return writer.view();
 }
 
 /** Adds a tail row to the block's terms; returns how many events it covers. Throws LogError `corrupt-data`. */
@@ -108,9 +114,11 @@ function bitmapBytes(offsets: readonly number[]): Uint8Array {
 
 function encodeOffsets(offsets: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(2 * offsets.length);
-  for (const [i, offset] of offsets.entries()) {
-    bytes[2 * i] = offset >>> 8;
-    bytes[2 * i + 1] = offset & 0xff;
+  let at = 0;
+  for (const offset of offsets) {
+    bytes[at] = offset >>> 8;
+    bytes[at + 1] = offset & 0xff;
+    at += 2;
   }
   return bytes;
 }
