@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import process from 'node:process';
 import { createLog } from '../src/cli/init.ts';
+import { openLogWatch, withClock } from '../src/cli/open-watch.ts';
 import { openPrepareSource } from '../src/cli/prepare-source.ts';
 import { parseCatalogue } from '../src/events/catalogue/parse.ts';
 import { readShippedCatalogue } from '../src/events/catalogue/shipped.ts';
@@ -13,6 +14,7 @@ import type { PrepareContext } from '../src/events/types.ts';
 import { createApp } from '../src/http/app.ts';
 import { serveApp } from '../src/http/server.ts';
 import { openLog } from '../src/log/log.ts';
+import { SILENT_LOGGER } from '../src/log/options.ts';
 import type { Store } from '../src/store/contract.ts';
 import { openLevelStore } from '../src/store/leveldb.ts';
 import { openTokenStore } from '../src/trail/access.ts';
@@ -40,9 +42,11 @@ const allowedCards = join(logDirectory, 'allowed-cards.txt');
 const { contextFor: withoutCatalogue } = await openPrepareSource(identity.secret, allowedCards);
 const { contextFor: fullContext, useCatalogue } = await openPrepareSource(identity.secret, allowedCards);
 useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
-const prepareContext = (producerId: string): PrepareContext =>
-  producerId === OWN_PRODUCER ? fullContext(producerId) : contextWith(features, producerId);
 const trail = await openTrail({ log, prepareContext: fullContext });
+const watch = features.watch ? await openLogWatch(logDirectory, { log, trail, logger: SILENT_LOGGER }) : undefined;
+const contextFor = (producerId: string): PrepareContext =>
+  producerId === OWN_PRODUCER ? fullContext(producerId) : contextWith(features, producerId);
+const prepareContext = watch === undefined ? contextFor : withClock(contextFor, watch);
 const tokens = await openTokenStore(join(logDirectory, 'tokens.json'));
 const { token: producerToken } = await tokens.create({ role: 'producer', name: 'bench' });
 const { token: auditorToken } = await tokens.create({ role: 'auditor', name: 'bench' });
@@ -61,7 +65,7 @@ tell({
     logUrl: `${server.url}/${LOG_NAME}`,
     producerToken,
     auditorToken,
-    has: { catalogue: fullContext('any').catalogueVersion !== null, redaction: true, search: true },
+    has: { catalogue: fullContext('any').catalogueVersion !== null, redaction: true, search: true, watch: true },
   },
 });
 
@@ -96,6 +100,7 @@ function stats(): Extract<ServerMessage, { kind: 'stats' }>['stats'] {
 
 async function stop(): Promise<void> {
   await server.close();
+  await watch?.close();
   await trail.close();
   await log.close();
   process.disconnect();

@@ -9,6 +9,7 @@
  *   --seconds N          of each measurement                       --rounds N   measurements of each kind; medians are shown
  *   --only a,b           of: post1 post10 post100 batch100 open-post open-batch
  *   --sync-delay N       adds N ms to every fsync of the server    --ids ulid|uuid
+ *   --without-watch      the server has no detectors behind the writer
  *   --compare-features   alternating rounds: catalogue, redaction and search index on, and all three off
  *   --compare-server F   alternating rounds: this build's server, and the bench/server.js of another build
  *   --profile DIR        the server writes a CPU profile there
@@ -25,7 +26,13 @@ import type { LatencySummary } from './lib/latency.ts';
 import { median } from './lib/latency.ts';
 import { type LoadOptions, type LoadResult, type Numbering, runLoad } from './lib/load.ts';
 import { dependencyVersions, describeMachine, machineLines } from './lib/machine.ts';
-import { ALL_FEATURES, NO_FEATURES, type StartOptions, startServer } from './lib/server-process.ts';
+import {
+  ALL_FEATURES,
+  type FeatureSettings,
+  NO_FEATURES,
+  type StartOptions,
+  startServer,
+} from './lib/server-process.ts';
 
 interface Scenario {
   readonly id: string;
@@ -61,6 +68,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     'sync-delay': { type: 'string', default: '0' },
     ids: { type: 'string', default: 'ulid' },
+    'without-watch': { type: 'boolean', default: false },
     'compare-features': { type: 'boolean', default: false },
     'compare-server': { type: 'string' },
     profile: { type: 'string' },
@@ -104,8 +112,8 @@ async function compare(): Promise<readonly unknown[]> {
   const sides: readonly (readonly [title: string, options: StartOptions])[] =
     other === undefined
       ? [
-          ['catalogue, redaction, search on', { ...serverOptions(), features: ALL_FEATURES }],
-          ['all three off', { ...serverOptions(), features: NO_FEATURES }],
+          ['catalogue, redaction, search on', serverOptions()],
+          ['all three off', serverOptions(NO_FEATURES)],
         ]
       : [
           ['this build', serverOptions()],
@@ -140,9 +148,10 @@ async function compare(): Promise<readonly unknown[]> {
   return out;
 }
 
-function serverOptions(): StartOptions {
+function serverOptions(features: FeatureSettings = ALL_FEATURES): StartOptions {
   const { profile } = values;
   return {
+    features: { ...features, watch: !values['without-watch'] },
     syncDelayMs: Number(values['sync-delay']),
     ...(profile === undefined ? {} : { execArgv: ['--cpu-prof', `--cpu-prof-dir=${profile}`] }),
   };

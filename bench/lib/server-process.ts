@@ -18,10 +18,13 @@ export interface FeatureSettings {
   readonly catalogue: boolean;
   readonly redaction: boolean;
   readonly search: boolean;
+  /** The detectors that read every entry behind the writer. */
+  readonly watch: boolean;
 }
 
-export const ALL_FEATURES: FeatureSettings = { catalogue: true, redaction: true, search: true };
-export const NO_FEATURES: FeatureSettings = { catalogue: false, redaction: false, search: false };
+export const ALL_FEATURES: FeatureSettings = { catalogue: true, redaction: true, search: true, watch: true };
+/** Without the three that stand on the write path. */
+export const NO_FEATURES: FeatureSettings = { catalogue: false, redaction: false, search: false, watch: true };
 
 export interface ServerReady {
   readonly logUrl: string;
