@@ -3,9 +3,11 @@
  * for programs, everything else goes to standard error, and no secret goes anywhere.
  */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pino, { type Logger } from 'pino';
 import { messageOf, WitnessError } from './errors.ts';
-import { type Evidence, headsOf } from './evidence.ts';
+import { type Evidence, headsOf, listEvidence } from './evidence.ts';
+import { writeForkProofs } from './evidence-proof.ts';
 
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
@@ -31,7 +33,18 @@ export function stopSignal(logger: Logger): Promise<void> {
   });
 }
 
-export function printEvidence(all: readonly Evidence[], json: boolean): void {
+/** The `evidence` command of a witness or a mirror. */
+export async function showEvidence(flags: {
+  readonly data: string;
+  readonly json?: true;
+  readonly forkProofs?: string;
+}): Promise<void> {
+  const all = await listEvidence(join(flags.data, 'evidence'));
+  if (flags.forkProofs === undefined) printEvidence(all, flags.json === true);
+  else for (const path of await writeForkProofs(flags.forkProofs, all)) print(path);
+}
+
+function printEvidence(all: readonly Evidence[], json: boolean): void {
   for (const evidence of all) {
     const { held, offered } = headsOf(evidence);
     const certainty = evidence.conclusive ? 'conclusive' : 'suspicion';

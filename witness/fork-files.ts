@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { parseCheckpoint } from '../proofs/checkpoint.ts';
 import { checkForkProof, type ForkProof, formatForkProof } from '../proofs/fork-proof.ts';
 import type { Policy } from '../proofs/policy.ts';
+import { writeFileDurably } from './durable-file.ts';
 import { originHash } from './logs.ts';
-import { writeFileDurably } from './monitor-state.ts';
 
 export interface ForkFiles {
   /** Paths, sorted. */

@@ -7,10 +7,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { verifierKeyOf } from '../proofs/key.ts';
-import { collect, print, printEvidence, readText, runCommand, stderrLogger, stopSignal } from './command.ts';
+import { collect, print, readText, runCommand, showEvidence, stderrLogger, stopSignal } from './command.ts';
 import { type ConfigFlags, readConfig, type WitnessConfig } from './config.ts';
 import { messageOf, WitnessError } from './errors.ts';
-import { directoryEvidence, listEvidence } from './evidence.ts';
+import { directoryEvidence } from './evidence.ts';
 import { directoryGuard } from './guard.ts';
 import { createKeyFile, loadCosigners } from './keys.ts';
 import { openLevelRows } from './rows.ts';
@@ -45,9 +45,8 @@ async function main(): Promise<void> {
     .description('list the evidence of misbehaviour that was kept')
     .requiredOption('--data <dir>', "the witness's directory; it may be running")
     .option('--json', 'one JSON object per line, with the signed heads')
-    .action(async ({ data, json }: { readonly data: string; readonly json?: true }) => {
-      printEvidence(await listEvidence(join(data, 'evidence')), json === true);
-    });
+    .option('--fork-proofs <dir>', 'write a fork proof for each that is conclusive, and print the paths')
+    .action(showEvidence);
   program
     .command('keygen')
     .description('make a key file and print the verifier key')

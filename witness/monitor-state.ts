@@ -3,12 +3,11 @@
  * newest head that everything was held against, heads that nobody could place yet, and when it last saw what. It belongs
  * to one log for ever.
  */
-import { open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { base64Decode, base64Encode } from '../proofs/bytes.ts';
 import { assertRange, type CompactRange, EMPTY_RANGE } from '../proofs/range.ts';
+import { writeFileDurably } from './durable-file.ts';
 import { messageOf, WitnessError } from './errors.ts';
-import { syncDirectory } from './keys.ts';
 
 export interface SourceMemory {
   /** Size of the newest head that it showed. */
@@ -66,17 +65,6 @@ export async function saveMonitorState(path: string, state: MonitorState): Promi
   const { size, hashes } = state.entries;
   const entries = { size, hashes: hashes.map(base64Encode) };
   await writeFileDurably(path, `${JSON.stringify({ format: FORMAT, ...state, entries }, null, 2)}\n`);
-}
-
-/** Replaces a file by rename, fsynced before and after. */
-export async function writeFileDurably(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`;
-  const file = await open(draft, 'w', 0o600);
-  await file.writeFile(text);
-  await file.sync();
-  await file.close();
-  await rename(draft, path);
-  await syncDirectory(dirname(path));
 }
 
 function decode(value: unknown): MonitorState {

@@ -187,7 +187,14 @@ describe('a log that equivocates among three logs and five witnesses', () => {
     }
     await allHave(['w1', 'w2', 'w3'], story.a, 500);
     await allHave(['w4', 'w5'], story.b, 500);
-    const { out } = await runProgram('witness/main.ts', ['evidence', '--data', path.join(data, 'witnesses', 'w1')]);
+    // Any of them can hand its evidence on as a fork proof.
+    const trusted = parsePolicy(await readFile(path.join(data, 'evil-policy.txt'), 'utf8'));
+    const command = ['evidence', '--data', path.join(data, 'witnesses', 'w1')];
+    const [file = ''] = (
+      await runProgram('witness/main.ts', [...command, '--fork-proofs', path.join(data, 'w1-proofs')])
+    ).out.split('\n');
+    expect(checkForkProof(parseForkProof(await readFile(file)), trusted)).toMatchObject({ kind: 'two-histories' });
+    const { out } = await runProgram('witness/main.ts', command);
     expect(out).toMatch(/failed-consistency {2}conclusive {2}log\.example\/evil/);
   }, 90_000);
 

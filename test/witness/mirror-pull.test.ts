@@ -1,7 +1,10 @@
 /** A mirror that follows a log by itself: what it fetches, what it then holds and signs, and what it never takes over. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
+import { checkForkProof } from '../../proofs/fork-proof.ts';
 import { verifierKeyOf } from '../../proofs/key.ts';
+import { parsePolicy } from '../../proofs/policy.ts';
+import { forkProofOf } from '../../witness/evidence-proof.ts';
 import { originHash } from '../../witness/logs.ts';
 import type { Mirror, MirrorOptions } from '../../witness/mirror.ts';
 import { testSigner } from '../support/signed.ts';
@@ -152,6 +155,7 @@ describe('a mirror that follows a log', () => {
 
 describe('a log that misbehaves', () => {
   const forged = tinyLog({ branch: { at: 100, name: 'forged' } });
+  const policy = parsePolicy(`log ${verifierKeyOf(log.signer).vkey}\nquorum none\n`);
 
   it.each([
     ['shows another root for the same size', { log: forged, size: 300 }, 'two-roots', 'two-roots true'],
@@ -169,6 +173,10 @@ describe('a log that misbehaves', () => {
     await until(async () => (await outcomeOf(follow.mirror)) === outcome);
     expect(await sizeOf(follow.mirror)).toBe(300);
     expect((await follow.mirror.evidence()).map(({ kind, conclusive }) => `${kind} ${conclusive}`)).toEqual([evidence]);
+    const proofs = (await follow.mirror.evidence()).flatMap((one) => forkProofOf(one) ?? []);
+    expect(proofs.map((proof) => checkForkProof(proof, policy).origin)).toEqual(
+      outcome === 'behind' ? [] : [log.origin],
+    );
     expect(await follow.mirror.health()).toMatchObject({ healthy: true, problems: [expect.stringContaining(outcome)] });
     follow.view = { log, size: 400 };
     await until(async () => (await sizeOf(follow.mirror)) === 400);
