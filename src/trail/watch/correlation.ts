@@ -22,6 +22,8 @@ const MAX_COUNTED = 10_000;
 const MAX_PRODUCERS = 10_000;
 /** Producers that take part in one action. */
 const MAX_PARTNERS = 8;
+/** Longer ids are remembered by their hash: what is saved has a bound. */
+const MAX_KEY_CHARACTERS = 100;
 
 interface UserAction {
   readonly producerId: string;
@@ -80,9 +82,9 @@ class JoinedEvents implements CorrelationDetector {
   }
 
   examine(event: Examined): readonly Finding[] {
-    const correlationId = event.isOwn ? undefined : event.field('correlation_id');
-    if (typeof correlationId !== 'string') return [];
-    const key = hash('sha256', JSON.stringify([event.field('tenant') ?? null, correlationId]), 'base64').slice(0, 22);
+    const correlationId = event.isOwn ? undefined : event.textOf('correlation_id');
+    if (correlationId === undefined) return [];
+    const key = keyOf(event.textOf('tenant'), correlationId);
     const action = this.#waiting.get(key) ?? this.#counted.get(key) ?? newAction(event);
     const phase = this.#phaseOf(event);
     if (phase === 'start') action.isStarted = true;
@@ -143,7 +145,8 @@ class JoinedEvents implements CorrelationDetector {
   }
 
   #phaseOf(event: Examined): 'start' | 'outcome' | undefined {
-    const phase = textAt(event.field('context'), 'phase');
+    const hasPhase = event.textOf('context')?.includes('"phase"') === true;
+    const phase = hasPhase ? textAt(event.field('context'), 'phase') : undefined;
     if (phase === 'start' || phase === 'outcome') return phase;
     return this.#phaseOfWord.get(event.action.slice(event.action.lastIndexOf('.') + 1));
   }
@@ -207,6 +210,12 @@ class JoinedEvents implements CorrelationDetector {
       evidence: { budget, highest_number: most },
     };
   }
+}
+
+/** Both are JSON texts, so that nothing in them can be taken for the space between them. */
+function keyOf(tenant: string | undefined, correlationId: string): string {
+  const key = `${tenant ?? ''} ${correlationId}`;
+  return key.length <= MAX_KEY_CHARACTERS ? key : `sha256:${hash('sha256', key, 'base64')}`;
 }
 
 function newAction({ producerId, index, logTimeUs }: Examined): UserAction {

@@ -65,8 +65,9 @@ export class Examiner {
     const findings: Finding[] = [];
     const days: DayCount[] = [];
     for (const event of batch) {
-      for (const detector of this.#detectors.all) findings.push(...this.#ask(detector, event));
-      days.push(...this.#day.count(event));
+      for (const detector of this.#detectors.all)
+        for (const finding of this.#ask(detector, event)) findings.push(finding);
+      for (const day of this.#day.count(event)) days.push(day);
       this.#logTimeUs = event.logTimeUs;
     }
     const { classes, rootAt } = this.#options;

@@ -1,6 +1,6 @@
 /**
  * One entry as the watch looks at it, the same whether it comes fresh from the writer or back from the disk. Fields are
- * parsed when a detector asks for them: most events are none of its business.
+ * parsed when a detector asks for them: most events are none of its business, and all of them pass by here.
  */
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
 import { parseTimeUs } from '../../events/time.ts';
@@ -22,22 +22,16 @@ export interface Examined {
   readonly occurredAtUs: number | null;
   /** A top-level member of the event, without what the catalogue takes out of it; undefined if there is none. */
   field(id: string): JsonValue | undefined;
+  /** Its RFC 8785 text: a quick look at whether parsing it is worth while. */
+  textOf(id: string): string | undefined;
 }
 
 export function examineDurable({ index, logTime, event }: DurableEvent): Examined {
-  const { producerId, producerSeq, occurredAtUs, fields } = event;
-  const textOf = (id: string): string | undefined => fields.find(([name]) => name === id)?.[1];
-  return examined({ index, logTimeUs: logTime, producerId, producerSeq }, textOf, () => occurredAtUs);
+  return new FreshEvent(index, logTime, event);
 }
 
 export function examineStored(stored: StoredEvent): Examined {
-  const { index, logTime, producerId, producerSeq, fields } = stored;
-  const textOf = (id: string): string | undefined => fields.find((field) => field.id === id)?.opening?.value;
-  const head = { index, logTimeUs: logTime, producerId, producerSeq };
-  return examined(head, textOf, (field) => {
-    const text = field('occurred_at');
-    return typeof text === 'string' ? (parseTimeUs(text) ?? null) : null;
-  });
+  return new StoredAgain(stored);
 }
 
 /** Id of the actor with what makes it unique: two tenants may use the same ids. Undefined if it was erased. */
@@ -55,29 +49,89 @@ export function outcomeOf(event: Examined): string | undefined {
   return textAt(event.field('outcome'), 'result');
 }
 
-type Head = Pick<Examined, 'index' | 'logTimeUs' | 'producerId' | 'producerSeq'>;
+abstract class Parsed {
+  #known: Map<string, JsonValue | undefined> | undefined;
 
-function examined(
-  head: Head,
-  textOf: (id: string) => string | undefined,
-  occurredAt: (field: Examined['field']) => number | null,
-): Examined {
-  const known = new Map<string, JsonValue | undefined>();
-  const field = (id: string): JsonValue | undefined => {
-    if (known.has(id)) return known.get(id);
-    const text = textOf(id);
+  abstract textOf(id: string): string | undefined;
+
+  field(id: string): JsonValue | undefined {
+    const text = this.textOf(id);
+    if (text === undefined) return undefined;
+    this.#known ??= new Map();
+    if (this.#known.has(id)) return this.#known.get(id);
     // The text was made or checked by the log itself, so that a plain parser is enough, and fast.
-    const value: JsonValue | undefined = text === undefined ? undefined : JSON.parse(text);
-    known.set(id, value);
+    const value: JsonValue = JSON.parse(text);
+    this.#known.set(id, value);
     return value;
-  };
-  const action = field('action');
-  const name = typeof action === 'string' ? action : '';
-  return {
-    ...head,
-    action: name,
-    isOwn: name.startsWith(RESERVED_ACTION_PREFIX),
-    occurredAtUs: occurredAt(field),
-    field,
-  };
+  }
+
+  /** An action has no character that JSON escapes: without its quotes its text is its value. */
+  protected actionText(): string {
+    return this.textOf('action')?.slice(1, -1) ?? '';
+  }
+}
+
+class FreshEvent extends Parsed implements Examined {
+  readonly index: number;
+  readonly logTimeUs: number;
+  readonly action: string;
+  readonly isOwn: boolean;
+  readonly #event: DurableEvent['event'];
+
+  constructor(index: number, logTimeUs: number, event: DurableEvent['event']) {
+    super();
+    this.index = index;
+    this.logTimeUs = logTimeUs;
+    this.#event = event;
+    this.action = this.actionText();
+    this.isOwn = this.action.startsWith(RESERVED_ACTION_PREFIX);
+  }
+
+  get producerId(): string {
+    return this.#event.producerId;
+  }
+
+  get producerSeq(): number | null {
+    return this.#event.producerSeq;
+  }
+
+  get occurredAtUs(): number {
+    return this.#event.occurredAtUs;
+  }
+
+  override textOf(id: string): string | undefined {
+    for (const [name, text] of this.#event.fields) if (name === id) return text;
+    return undefined;
+  }
+}
+
+class StoredAgain extends Parsed implements Examined {
+  readonly index: number;
+  readonly logTimeUs: number;
+  readonly producerId: string;
+  readonly producerSeq: number | null;
+  readonly action: string;
+  readonly isOwn: boolean;
+  readonly #fields: StoredEvent['fields'];
+
+  constructor({ index, logTime, producerId, producerSeq, fields }: StoredEvent) {
+    super();
+    this.index = index;
+    this.logTimeUs = logTime;
+    this.producerId = producerId;
+    this.producerSeq = producerSeq;
+    this.#fields = fields;
+    this.action = this.actionText();
+    this.isOwn = this.action.startsWith(RESERVED_ACTION_PREFIX);
+  }
+
+  get occurredAtUs(): number | null {
+    const text = this.field('occurred_at');
+    return typeof text === 'string' ? (parseTimeUs(text) ?? null) : null;
+  }
+
+  override textOf(id: string): string | undefined {
+    for (const field of this.#fields) if (field.id === id) return field.opening?.value;
+    return undefined;
+  }
 }

@@ -25,12 +25,13 @@ export function heartbeatGapDetector(): Detector {
   let lastTimeUs = 0;
   return {
     name: 'heartbeat-gap',
-    examine: ({ index, logTimeUs, action, field }) => {
+    examine: (event) => {
+      const { index, logTimeUs } = event;
       const pauseUs = logTimeUs - lastTimeUs;
       const isGap = intervalUs !== null && pauseUs > MAX_MISSED_HEARTBEATS * intervalUs;
       const findings = isGap ? [heartbeatGapFinding([lastIndex, lastTimeUs], [index, logTimeUs], intervalUs ?? 0)] : [];
-      if (action === HEARTBEAT) {
-        const seconds = memberAt(field('context'), 'interval_seconds');
+      if (event.action === HEARTBEAT) {
+        const seconds = memberAt(event.field('context'), 'interval_seconds');
         intervalUs = typeof seconds === 'number' && seconds > 0 ? Math.round(seconds * 1_000_000) : null;
       }
       lastIndex = index;
@@ -84,9 +85,10 @@ export function headNotWitnessedDetector(): Detector {
   } | null = null;
   return {
     name: 'head-not-witnessed',
-    examine: ({ index, logTimeUs, action, field }) => {
-      if (action !== HEARTBEAT) return [];
-      const context = field('context');
+    examine: (event) => {
+      if (event.action !== HEARTBEAT) return [];
+      const { index, logTimeUs } = event;
+      const context = event.field('context');
       const [treeSize, publishedSize] = [memberAt(context, 'tree_size'), memberAt(context, 'published_size')];
       if (typeof treeSize !== 'number' || typeof publishedSize !== 'number') return [];
       if (waiting !== null && publishedSize >= waiting.size) waiting = null;

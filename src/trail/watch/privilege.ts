@@ -25,7 +25,9 @@ export function breakGlassDetector(): Detector {
 
 function isBreakGlass(event: Examined): boolean {
   if (event.isOwn) return false;
-  return event.field('break_glass') === true || textAt(event.field('authorization'), 'decision') === 'bypass';
+  if (event.textOf('break_glass') === 'true') return true;
+  const mayBypass = event.textOf('authorization')?.includes('"bypass"') === true;
+  return mayBypass && textAt(event.field('authorization'), 'decision') === 'bypass';
 }
 
 function breakGlassFinding(event: Examined): Finding {
