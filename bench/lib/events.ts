@@ -33,6 +33,9 @@ const ACTIONS = [
 ] as const;
 
 const DIGITS = '0123456789';
+const HEX = '0123456789abcdef';
+/** As mixed as the characters of a real ULID: a long run of digits would be looked at as if it were a card number. */
+const SPELLING = 'G7HJ4KMN2PQRS8TV';
 const NUMBER_DIGITS = 12;
 const ULID_TIME = '01JH2K8Q';
 
@@ -46,16 +49,17 @@ export interface EventSource {
 
 /** `run` is 6 hex digits that no other source has, so that several sources can fill one log. */
 export function createEvents(run: string, kind: IdKind = 'ulid'): EventSource {
+  const own = spell(run);
   const idOf = (number: number): string => {
-    const digits = String(number).padStart(NUMBER_DIGITS, '0');
-    if (kind === 'ulid') return `${ULID_TIME}${run}${digits}`;
+    const digits = spell(number.toString(16).padStart(NUMBER_DIGITS, '0'));
+    if (kind === 'ulid') return `${ULID_TIME}${own}${digits}`;
     const spread = (Math.imul(number + 1, 0x9e3779b1) >>> 0).toString(16).padStart(8, '0');
     return `${spread}-4b1d-4f00-8a${run.slice(0, 2)}-${digits}`;
   };
   return {
     idOf,
     numberOf: (eventId) => {
-      const number = Number(eventId.slice(-NUMBER_DIGITS));
+      const number = Number.parseInt(unspell(eventId.slice(-NUMBER_DIGITS)), 16);
       return Number.isSafeInteger(number) && idOf(number) === eventId ? number : undefined;
     },
     write: (into, offset, number) => {
@@ -94,6 +98,14 @@ const TEMPLATES = ACTIONS.flatMap((action, i) =>
     `"},"action":"${action}","outcome":{"result":"${result}"},"authorization":{"decision":"${result === 'denied' ? 'deny' : 'allow'}","rule":"policy.${action}.v3#owner"},"changes":[{"path":"/roles","before":["member"],"after":["member","admin"]}],"context":{"ip":"203.0.113.40","request_id":"req_`,
   ]),
 );
+
+function spell(hex: string): string {
+  return hex.replace(/./g, (digit) => SPELLING.charAt(HEX.indexOf(digit)));
+}
+
+function unspell(text: string): string {
+  return text.replace(/./g, (character) => HEX.charAt(SPELLING.indexOf(character)) || 'x');
+}
 
 /** Neighbouring numbers become unrelated ones (the finaliser of MurmurHash3). */
 function mix(number: number): number {
