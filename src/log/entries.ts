@@ -2,7 +2,6 @@
  * Reading entries and their contents back from the store. Nothing here is trusted: `tree-reader.ts` has the hashes
  * that every entry is compared with before it is served.
  */
-import { type CborValue, decodeCbor } from '../../proofs/cbor.ts';
 import { decodeEntryBundle } from '../../proofs/tile.ts';
 import type { Store } from '../store/contract.ts';
 import { type ChunkKind, chunkFirstIndex, chunkHolding, chunkKey } from './rows.ts';
@@ -24,11 +23,11 @@ export async function* readItems(
   to: number,
 ): AsyncGenerator<readonly Uint8Array[]> {
   if (from >= to) return;
-  const [holder] = await store.range(chunkHolding(kind, from));
-  let gte = holder?.key ?? chunkKey(kind, from);
+  // The row that holds `from` is read once and used: for one event there is no other.
+  let rows = await store.range(chunkHolding(kind, from));
+  let isHolder = true;
   let next = from;
-  while (next < to) {
-    const rows = await store.range({ gte, lt: chunkKey(kind, to), limit: PAGE_CHUNKS });
+  for (;;) {
     const page: Uint8Array[] = [];
     for (const row of rows) {
       const chunk = decodeChunk(kind, row.key, row.value);
@@ -36,9 +35,11 @@ export async function* readItems(
       page.push(...chunk.items.slice(next - chunk.first, to - chunk.first));
       next = Math.min(to, Math.max(next, chunk.first + chunk.items.length));
     }
-    if (page.length === 0) throw missing(kind, next);
-    yield page;
-    gte = chunkKey(kind, next);
+    if (page.length > 0) yield page;
+    else if (!isHolder) throw missing(kind, next);
+    if (next >= to) return;
+    isHolder = false;
+    rows = await store.range({ gte: chunkKey(kind, next), lt: chunkKey(kind, to), limit: PAGE_CHUNKS });
   }
 }
 
@@ -63,13 +64,44 @@ function decodeChunk(kind: ChunkKind, key: Uint8Array, value: Uint8Array): Chunk
   }
 }
 
-function decodeDisclosures(value: Uint8Array): readonly Uint8Array[] {
-  const list: CborValue = decodeCbor(value);
-  if (!Array.isArray(list)) throw new LogError('corrupt-data', 'a row of contents is not a list');
-  return list.map((item: CborValue) => {
-    if (!(item instanceof Uint8Array)) throw new LogError('corrupt-data', 'a row of contents holds no bytes');
-    return item;
-  });
+const BYTES_MAJOR = 2;
+const ARRAY_MAJOR = 4;
+
+/**
+ * The items of `encodeCbor([bytes, …])` as views of the row, nothing copied: a row holds 64 events, and most readers want
+ * one. Heads are taken in their shortest form only and the row must end with its last item (RFC 8949 §4.2.1), so that
+ * one encoding is accepted, as `decodeCbor` does.
+ */
+function decodeDisclosures(row: Uint8Array): readonly Uint8Array[] {
+  const list = readHead(row, 0, ARRAY_MAJOR);
+  const items: Uint8Array[] = [];
+  let at = list.end;
+  for (let i = 0; i < list.argument; i++) {
+    const { argument, end } = readHead(row, at, BYTES_MAJOR);
+    if (argument > row.length - end) throw malformed();
+    at = end + argument;
+    items.push(row.subarray(end, at));
+  }
+  if (at !== row.length) throw malformed();
+  return items;
+}
+
+/** RFC 8949 §3: the argument stands in the first byte, or follows in 1, 2 or 4 bytes. */
+function readHead(row: Uint8Array, at: number, major: number): { readonly argument: number; readonly end: number } {
+  const first = row[at] ?? 0xff;
+  const info = first & 0x1f;
+  if (first >> 5 !== major || info > 26) throw malformed();
+  if (info < 24) return { argument: info, end: at + 1 };
+  const end = at + 1 + 2 ** (info - 24);
+  let argument = 0;
+  for (let i = at + 1; i < end; i++) argument = argument * 256 + (row[i] ?? 0);
+  const least = info === 24 ? 24 : 256 ** (2 ** (info - 25));
+  if (argument < least || end > row.length) throw malformed();
+  return { argument, end };
+}
+
+function malformed(): LogError {
+  return new LogError('corrupt-data', 'a row of contents is malformed');
 }
 
 function missing(kind: ChunkKind, index: number): LogError {
