@@ -122,14 +122,38 @@ describe('the watch', () => {
       await copyFile(first.stateFile, `${first.stateFile}.old`);
       const second = await openWatched(directory, { config: QUICK });
       await second.submit(numbered(20), numbered(21), numbered(3), numbered(5));
+      const atypical = { break_glass: true, correlation_id: 'c', context: { granted_role: 'admin', phase: 'start' } };
+      const real = {
+        actor: { type: 'user', id: 'u_1' },
+        outcome: { result: 'success' },
+        occurred_at: '2026-01-08T00:00:00Z',
+      };
+      for (const action of ['role.grant', 'a.export', 'a.end']) {
+        await second.submit(preparedEvent(action, { ...real, ...atypical, action }));
+      }
       const known = await second.findings();
       const size = second.log.treeSize();
       await second.close();
       await crash(`${first.stateFile}.old`, second.stateFile);
-      const third = await openWatched(directory, { config: QUICK });
+      const conflicts: unknown[] = [];
+      const third = await openWatched(directory, {
+        config: QUICK,
+        alterRecorder: (recorder) => ({
+          record: async (event) => {
+            try {
+              return await recorder.record(event);
+            } catch (error) {
+              conflicts.push(error);
+              throw error;
+            }
+          },
+        }),
+      });
       expect(await third.findings()).toEqual(known);
       expect(third.log.treeSize()).toBe(size);
       expect(third.watch.status().examinedSize).toBe(size);
+      // Not only the same ids: the same contents, to the last byte.
+      expect(conflicts).toEqual([]);
       await third.close();
     }),
   );
