@@ -132,7 +132,8 @@ export function unexpectedAnswer(url: string, reason: string): CliError {
 }
 
 function adviceFor(status: number, type: string): readonly string[] {
-  if (type.endsWith(OUT_OF_SCOPE)) return ['`countersign token list` (admin) shows the scope; the attempt is an entry.'];
+  if (type.endsWith(OUT_OF_SCOPE))
+    return ['`countersign token list` (admin) shows the scope; the attempt is an entry.'];
   if (status === 401) return ['The token is unknown or revoked: check --token-file.'];
   if (status === 403) return ['This token has another role: producers submit, auditors read, admins manage tokens.'];
   return [];
