@@ -10,6 +10,7 @@ import type { Log } from '../log/types.ts';
 import type { Trail } from '../trail/trail.ts';
 import type { ActionClasses } from '../trail/watch/attest.ts';
 import { readWatchConfig, type WatchConfig, WatchConfigError } from '../trail/watch/config.ts';
+import { ruleDetector } from '../trail/watch/rule-citations.ts';
 import { openWatch, type Watch } from '../trail/watch/watch.ts';
 import { CliError, messageOf } from './errors.ts';
 import { readInput } from './files.ts';
@@ -30,6 +31,7 @@ export async function openLogWatch(directory: string, { log, trail, logger }: Lo
   try {
     return await openWatch({
       ...{ log, config, logger, recorder: trail.recorder, classes: classesOf(trail) },
+      detectors: [() => ruleDetector(trail.rules, config.windowUs)],
       stateFile: path.join(directory, STATE_FILE),
       ...(secret === undefined ? {} : { alertSecret: secret }),
     });

@@ -39,7 +39,6 @@ export const FINDING_KINDS = [
   'head-not-witnessed',
   'entry-unreadable',
   'rule-unknown',
-  'rule-not-yet-published',
   'rule-superseded',
   'rule-unapproved',
 ] as const;

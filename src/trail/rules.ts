@@ -37,10 +37,11 @@ export interface RuleReference {
 }
 
 /**
- * `in-force` is the only one that justifies anything. `superseded`: a later version was published before the event.
- * `unapproved`: nobody but its author stands behind it.
+ * `in-force` is the only one that justifies anything. `unknown`: no entry before the event published that version.
+ * `superseded`: a later version was published before the event. `unapproved`: nobody but its author stands behind it.
+ * Only entries before the event count, so that the verdict on it never changes.
  */
-export type RuleVerdict = 'in-force' | 'unknown' | 'not-yet-published' | 'superseded' | 'unapproved';
+export type RuleVerdict = 'in-force' | 'unknown' | 'superseded' | 'unapproved';
 
 const REFERENCE = /^([A-Za-z][A-Za-z0-9_.-]*)\.(v[0-9]+(?:\.[0-9]+)*)(?:#(.+))?$/;
 export const RULE_ID_PATTERN = '^[A-Za-z][A-Za-z0-9_-]*(\\.[A-Za-z0-9_-]+)*$';
@@ -87,8 +88,7 @@ export class RuleBook {
   judge(cited: string, index: number): RuleVerdict {
     const reference = parseRuleReference(cited);
     const version = reference === undefined ? undefined : this.find(reference.id, reference.version);
-    if (version === undefined) return 'unknown';
-    if (version.index >= index) return 'not-yet-published';
+    if (version === undefined || version.index >= index) return 'unknown';
     if (this.inForceAt(version.id, index) !== version) return 'superseded';
     return isApproved(version) ? 'in-force' : 'unapproved';
   }

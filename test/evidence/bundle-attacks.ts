@@ -1,3 +1,4 @@
+/** Attacks on a whole evidence bundle, one each and named after it, for corpus.ts: good files in, bad files out. */
 import { makeSignerKey } from '../../proofs/key.ts';
 import { testSigner } from '../support/signed.ts';
 import { zipOf } from '../support/zip.ts';

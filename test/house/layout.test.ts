@@ -9,6 +9,8 @@ import { describe, expect, it } from 'vitest';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const README = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
 const MAX_LINES = 400;
+/** A test may tell a longer story than a file of the program. */
+const MAX_TEST_LINES = 500;
 
 /** Not part of the house: what tools make, and what only tools read. */
 const NOT_OURS: ReadonlySet<string> = new Set(['node_modules', 'dist', 'coverage', 'countersign-data']);
@@ -86,9 +88,10 @@ describe('the walls between folders', () => {
 });
 
 describe('source files', () => {
-  it(`have at most ${MAX_LINES} lines`, () => {
+  it(`have at most ${MAX_LINES} lines, tests ${MAX_TEST_LINES}`, () => {
     const lines = (file: string): number => readFileSync(path.join(ROOT, file), 'utf8').split('\n').length - 1;
-    expect(sources.filter((file) => lines(file) > MAX_LINES)).toEqual([]);
+    const bound = (file: string): number => (/\.test\.tsx?$/.test(file) ? MAX_TEST_LINES : MAX_LINES);
+    expect(sources.filter((file) => lines(file) > bound(file))).toEqual([]);
   });
 
   it('open with a comment that says what they do', () => {

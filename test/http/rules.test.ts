@@ -89,7 +89,7 @@ describe('rules', () => {
       const reopened = await openTrail({ log: server.log, prepareContext: testContexts() });
       for (const book of [rules, reopened.rules]) {
         expect(book.judge('policy.access.grant.v1#owner', 1)).toBe('in-force');
-        expect(book.judge('policy.access.grant.v1', 0)).toBe('not-yet-published');
+        expect(book.judge('policy.access.grant.v1', 0)).toBe('unknown');
         expect(book.judge('policy.access.grant.v1', 2)).toBe('superseded');
         expect(book.judge('policy.access.grant.v2#admin-bypass', 2)).toBe('in-force');
         expect(book.judge('policy.access.grant.v3', 3)).toBe('unapproved');

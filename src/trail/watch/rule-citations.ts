@@ -1,0 +1,65 @@
+/**
+ * Rules that events cite (K4): an event that was justified by a rule which is unknown, superseded or unapproved as of
+ * its index is accepted and becomes a finding; repeated citations of the same one are one finding a window.
+ */
+import type { Finding, FindingKind } from '../finding.ts';
+import { textAt } from '../own-events.ts';
+import type { RuleBook, RuleVerdict } from '../rules.ts';
+import type { Detector } from './detector.ts';
+import { Episodes, type Report } from './episodes.ts';
+import type { Examined } from './examined.ts';
+
+const MAX_CITATIONS = 10_000;
+
+const KINDS: Readonly<Record<Exclude<RuleVerdict, 'in-force'>, FindingKind>> = {
+  unknown: 'rule-unknown',
+  superseded: 'rule-superseded',
+  unapproved: 'rule-unapproved',
+};
+
+const MEANING: Readonly<Record<keyof typeof KINDS, string>> = {
+  unknown: 'which no entry before it published',
+  superseded: 'which a later version had replaced by then',
+  unapproved: 'which nobody but its author had approved',
+};
+
+/** `book` is derived from the same log, so that an examination that is repeated comes to the same findings. */
+export function ruleDetector(book: RuleBook, windowUs: number): Detector {
+  const episodes = new Episodes({ windowUs, maxEpisodes: MAX_CITATIONS, reportFirst: true });
+  return {
+    name: 'rule-citations',
+    examine: (event) => {
+      const cited = citedRule(event);
+      if (cited === undefined) return [];
+      const verdict = book.judge(cited, event.index);
+      return verdict === 'in-force' ? [] : episodes.note(JSON.stringify([verdict, cited]), event).map(toFinding);
+    },
+    dueUs: () => episodes.dueUs,
+    tick: (nowUs) => episodes.tick(nowUs).map(toFinding),
+    save: () => episodes.save(),
+    restore: (state) => episodes.restore(state),
+  };
+}
+
+function citedRule(event: Examined): string | undefined {
+  if (event.isOwn || event.textOf('authorization')?.includes('"rule"') !== true) return undefined;
+  return textAt(event.field('authorization'), 'rule');
+}
+
+function toFinding({ key, isFirst, ...report }: Report): Finding {
+  const [verdict, cited]: readonly [keyof typeof KINDS, string] = JSON.parse(key);
+  const { firstIndex, lastIndex, firstTimeUs, lastTimeUs, count } = report;
+  const who = isFirst ? `Entry ${firstIndex} cites` : `${count} more entries cite`;
+  return {
+    kind: KINDS[verdict],
+    severity: verdict === 'unapproved' ? 'high' : 'medium',
+    subject: { type: 'rule', id: cited },
+    firstIndex,
+    lastIndex,
+    firstTimeUs,
+    lastTimeUs,
+    count,
+    message: `${who} the rule ${cited}, ${MEANING[verdict]}.`,
+    evidence: { rule: cited },
+  };
+}
