@@ -14,7 +14,13 @@ export const MLDSA44_SIGNATURE_BYTES = 2420;
  * The seed is 32 bytes, else `invalid-argument`.
  */
 export function sign(message: Uint8Array, seed: Uint8Array): Uint8Array {
-  return ml_dsa44.sign(message, keysOf(seed).secretKey, { extraEntropy: false });
+  return signerOf(seed)(message);
+}
+
+/** The same for many messages: the key is derived from its seed once, which takes a quarter as long as a signature. */
+export function signerOf(seed: Uint8Array): (message: Uint8Array) => Uint8Array {
+  const { secretKey } = keysOf(seed);
+  return (message) => ml_dsa44.sign(message, secretKey, { extraEntropy: false });
 }
 
 /** Whether the signature is good. A signature or a key of another shape is not; nothing is thrown. */

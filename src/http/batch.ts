@@ -28,6 +28,8 @@ import {
 const SLICE_LINES = 256;
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const TAB = 0x09;
 
 interface Line {
   /** From 1, blank lines counted. */
@@ -82,7 +84,8 @@ function splitLines(body: Uint8Array, maxLines: number): readonly Line[] {
 }
 
 function isBlank(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0x20 || byte === 0x09);
+  for (const byte of bytes) if (byte !== SPACE && byte !== TAB) return false;
+  return true;
 }
 
 /** What becomes an entry of its own when the batch is through. */

@@ -61,7 +61,23 @@ export function chunkHolding(kind: ChunkKind, index: number): RangeOptions {
 }
 
 export function idKey(eventId: string, producerId: string): Uint8Array {
+  const length = eventId.length + producerId.length;
+  const key = new Uint8Array(2 + length);
+  key[0] = KIND.id;
+  const isAscii = writeAscii(key, 1, eventId) && writeAscii(key, 2 + eventId.length, producerId);
+  if (isAscii) return key;
   return concatBytes(Uint8Array.of(KIND.id), utf8Encode(eventId), Uint8Array.of(0), utf8Encode(producerId));
+}
+
+/** False if the text is not ASCII; then what was written is not the text. */
+function writeAscii(into: Uint8Array, offset: number, text: string): boolean {
+  let seen = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    into[offset + i] = unit;
+    seen |= unit;
+  }
+  return seen < 0x80;
 }
 
 /** All rows of an event id, whoever sent it. Neither part contains a zero byte: the schema refuses control characters. */
@@ -71,7 +87,10 @@ export function idRange(eventId: string, limit: number): RangeOptions {
 }
 
 export function encodeIdRow(index: number, contentMac: Uint8Array): Uint8Array {
-  return concatBytes(encodeIndex(index), contentMac);
+  const row = new Uint8Array(INDEX_BYTES + contentMac.length);
+  writeIndex(row, 0, checkedIndex(index));
+  row.set(contentMac, INDEX_BYTES);
+  return row;
 }
 
 export function decodeIdRow(row: Uint8Array): { readonly index: number; readonly contentMac: Uint8Array } {
@@ -107,14 +126,22 @@ export function decodeBlockCount(row: Uint8Array | undefined): number {
 }
 
 export function encodeIndex(index: number): Uint8Array {
-  if (!Number.isSafeInteger(index) || index < 0 || index > MAX_INDEX) {
-    throw new LogError('corrupt-data', `index ${index} does not fit a row key`);
-  }
   const bytes = new Uint8Array(INDEX_BYTES);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, Math.floor(index / 2 ** 32));
-  view.setUint32(2, index % 2 ** 32);
+  writeIndex(bytes, 0, checkedIndex(index));
   return bytes;
+}
+
+function checkedIndex(index: number): number {
+  if (Number.isSafeInteger(index) && index >= 0 && index <= MAX_INDEX) return index;
+  throw new LogError('corrupt-data', `index ${index} does not fit a row key`);
+}
+
+function writeIndex(into: Uint8Array, offset: number, index: number): void {
+  let rest = index;
+  for (let at = offset + INDEX_BYTES - 1; at >= offset; at--) {
+    into[at] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
 }
 
 function decodeIndex(bytes: Uint8Array, offset: number): number {
