@@ -12,7 +12,7 @@
  *   --without-watch      the server has no detectors behind the writer
  *   --compare-features   alternating rounds: catalogue, redaction and search index on, and all three off
  *   --compare-server F   alternating rounds: this build's server, and the bench/server.js of another build
- *   --profile DIR        the server writes a CPU profile there
+ *   --profile DIR        the server writes a CPU profile there, and its stages are shown
  *   --json FILE          everything as JSON
  */
 import { randomBytes } from 'node:crypto';
@@ -26,6 +26,7 @@ import type { LatencySummary } from './lib/latency.ts';
 import { median } from './lib/latency.ts';
 import { type LoadOptions, type LoadResult, type Numbering, runLoad } from './lib/load.ts';
 import { dependencyVersions, describeMachine, machineLines } from './lib/machine.ts';
+import { readStageShares } from './lib/profile.ts';
 import {
   ALL_FEATURES,
   type FeatureSettings,
@@ -90,6 +91,12 @@ process.stdout.write(
 
 const comparison = values['compare-features'] || values['compare-server'] !== undefined;
 const results = comparison ? await compare() : await measureAll();
+if (values.profile !== undefined) {
+  process.stdout.write('\n| stage | share of the main thread |\n|---|---:|\n');
+  for (const { stage, share } of await readStageShares(values.profile)) {
+    process.stdout.write(`| ${stage} | ${percent(share)} |\n`);
+  }
+}
 if (values.json !== undefined) {
   const versions = dependencyVersions();
   await writeFile(values.json, `${JSON.stringify({ machine, versions, seconds, rounds, results }, null, 2)}\n`);
