@@ -69,8 +69,8 @@ describe('watch.json', () => {
     [{ alerts: { url: 'ftp://x', secret_file: 'x' } }, '/alerts/url'],
     [{ alerts: { url: 'https://x' } }, '/alerts/secret_file'],
     [{ producers: { tok_a: { silent: 1 } } }, '/producers/tok_a/silent'],
-    [[], ''],
-    [null, ''],
+    [[], 'it: Expected object'],
+    [null, 'it: Expected object'],
   ])('is refused with the member at fault: %j', (file, member) => {
     expect(() => watchConfig(file)).toThrow(WatchConfigError);
     expect(() => watchConfig(file)).toThrow(member);
