@@ -201,7 +201,7 @@ async function session(
     const sent = numbering.next;
     const checked = await checkLog({ directory, events, acknowledgements, sent, openEvery: OPEN_EVERY });
     process.stdout.write(
-      `checked after kill -9: ${count(checked.acknowledged)} of ${count(sent)} events acknowledged, each once at its index among ${count(checked.entries)} entries, ${count(checked.opened)} opened (${Math.round(checked.milliseconds)} ms)\n`,
+      `checked after ${values.profile === undefined ? 'kill -9' : 'a clean end'}: ${count(checked.acknowledged)} of ${count(sent)} events acknowledged, each once at its index among ${count(checked.entries)} entries, ${count(checked.opened)} opened (${Math.round(checked.milliseconds)} ms)\n`,
     );
     return measured;
   } catch (error) {

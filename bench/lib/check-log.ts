@@ -1,7 +1,7 @@
 /**
  * What a benchmark is worth nothing without: after the run, and after the server was killed, every event that was
  * acknowledged is in the database exactly once, at the index and with the leaf hash that were promised, with the very
- * content that was sent; and the entries lead to the root of a head that the log signed.
+ * content that was sent; and the entries lead to the root of the stored tree.
  */
 import { join } from 'node:path';
 import { parseCanonicalJson } from '../../proofs/canonical-json.ts';
