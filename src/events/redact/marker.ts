@@ -11,6 +11,13 @@ export function marker(rule: RedactionRule, lastFour?: string): string {
   return lastFour === undefined ? `[redacted:${rule}]` : `[redacted:${rule}:${lastFour}]`;
 }
 
+const MARKERS = /\[redacted:[a-z]+(?:-[a-z]+)*(?::\d{4})?\]/g;
+
+/** What the text says besides markers. */
+export function withoutMarkers(text: string): string {
+  return text.includes('[redacted:') ? text.replaceAll(MARKERS, '') : text;
+}
+
 export function isMarker(text: string): boolean {
   return MARKER.test(text);
 }

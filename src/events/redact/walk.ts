@@ -5,7 +5,7 @@
 import type { JsonObject, JsonValue } from '../../../proofs/canonical-json.ts';
 import { jsonPointer } from '../../../proofs/strict-json.ts';
 import { isCardNumber } from './cards.ts';
-import { isPlaceholder, marker } from './marker.ts';
+import { isPlaceholder, marker, withoutMarkers } from './marker.ts';
 import {
   type MemberRule,
   memberRule,
@@ -146,10 +146,16 @@ class Walker {
     for (const name of Object.keys(object)) {
       if (!this.#rules.names.factsOf(name).isName) continue;
       const value = object[name];
-      const rule = typeof value === 'string' ? ruleOfPath(value) : undefined;
+      const rule = typeof value === 'string' ? ruleOfPath(this.#plainPath(value)) : undefined;
       if (rule !== undefined) return rule;
     }
     return undefined;
+  }
+
+  /** The path as it will stand in the result, without markers: else a second walk could be led by what the first wrote. */
+  #plainPath(text: string): string {
+    const kept = this.#rules.suspects(text) ? redactText(text, this.#rules.textRules).text : text;
+    return withoutMarkers(kept);
   }
 
   /** The member's name without secrets; two names that become the same are numbered. */
