@@ -78,6 +78,8 @@ export interface BundleInput extends Pinned {
   readonly hasher?: Hasher;
   /** Told of each event that was checked, in index order. Believe it only after the verdict. */
   readonly onEvent?: (event: CheckedEvent, result: 'match' | 'no-match' | 'cannot') => void;
+  /** Told of each entry of the log's own that goes with the evidence, in index order. Believe it only after the verdict. */
+  readonly onRelated?: (event: CheckedEvent) => void;
 }
 
 export function verifyBundle(input: BundleInput): BundleVerdict {
@@ -93,7 +95,7 @@ export function verifyBundle(input: BundleInput): BundleVerdict {
   }
   if (manifest !== undefined) {
     judgeDigests(report, files, manifest, hasher);
-    if (head !== undefined) judgeContents({ report, files, manifest, head, hasher, tally, onEvent: input.onEvent });
+    if (head !== undefined) judgeContents({ ...input, report, manifest, head, hasher, tally });
   }
   comparePolicies(report, files, input);
   const selected = manifest?.mode === 'selected';
@@ -132,7 +134,8 @@ interface Work {
   readonly head: JudgedHead;
   readonly hasher: Hasher;
   readonly tally: Tally;
-  readonly onEvent: BundleInput['onEvent'];
+  readonly onEvent?: BundleInput['onEvent'];
+  readonly onRelated?: BundleInput['onRelated'];
 }
 
 function readManifest(report: Report, files: BundleFiles): BundleManifest | undefined {
@@ -293,18 +296,21 @@ function judgeCounts({ report, manifest, tally }: Work): void {
 }
 
 /** Entries of the log's own that go with the evidence. Which of them there are is the log's choice. */
-function judgeRelated({ report, files, head, hasher }: Work): void {
+function judgeRelated({ report, files, head, hasher, onRelated }: Work): void {
   let last = -1;
   let count = 0;
   report.attempt('related', () => {
     for (const line of linesOf(files.get(RELATED_FILE) ?? new Uint8Array(0), RELATED_FILE)) {
-      const { index, event } = checkProven(line, head.checked, hasher);
+      const related = checkProven(line, head.checked, hasher);
+      const { index, event } = related;
       if (index <= last) throw wrongPlace(index, undefined);
       last = index;
       count++;
       const action = event['action'];
-      if (typeof action === 'string' && action.startsWith('countersign.')) continue;
-      throw new ProofError('unexpected-event', `event ${index} is none of the log's own`, { index });
+      if (typeof action !== 'string' || !action.startsWith('countersign.')) {
+        throw new ProofError('unexpected-event', `event ${index} is none of the log's own`, { index });
+      }
+      onRelated?.(related);
     }
     report.pass('related', `${count} entries on rules, catalogues, keys and findings are in the tree`);
   });
