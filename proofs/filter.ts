@@ -11,18 +11,23 @@
  * time that the producer claims, both included. The semantics are those of the log's own search (src/trail/query.ts).
  *
  * An event is a match, is none, or cannot be evaluated, because a field that decides was erased or withheld. A member
- * that the event does not have decides, too: the card proves which fields there are.
+ * that the event does not have decides, too: the card proves which fields there are. Only of the class, which the log
+ * itself commits to, a missing one says nothing: entries from before do not have it.
  */
 import type { JsonObject, JsonValue } from './canonical-json.ts';
-import type { CardField } from './card.ts';
+import { type CardField, LOG_FIELD_ID } from './card.ts';
 import { ProofError } from './errors.ts';
 import { isObject } from './fields.ts';
 
-/** What can be asked for, and the member that answers it. `action` and `break_glass` have a meaning of their own. */
+/**
+ * What can be asked for, and the member that answers it. `action` and `break_glass` have a meaning of their own; `class`
+ * is what the log itself said of the action, by the catalogue that was in force, in its own field.
+ */
 const MEMBERS = {
   action: 'action',
   actor: 'actor.id',
   break_glass: 'break_glass',
+  class: 'log.class',
   correlation_id: 'correlation_id',
   outcome: 'outcome.result',
   producer: undefined,
@@ -38,6 +43,7 @@ export const BUNDLE_FILTER_NAMES: readonly BundleFilterName[] = [
   'action',
   'actor',
   'break_glass',
+  'class',
   'correlation_id',
   'outcome',
   'producer',
@@ -59,14 +65,14 @@ export interface BundleFilter {
 export interface FilteredEvent {
   readonly producerId: string;
   readonly card: readonly CardField[];
-  /** The opened fields. */
+  /** The opened fields, `log` among them if it is. */
   readonly fields: ReadonlyMap<string, JsonValue>;
 }
 
 export type FilterResult =
   | { readonly result: 'match' }
   | { readonly result: 'no-match' }
-  /** `field` is the first one that would decide and is not opened. */
+  /** `field` is the first one that would decide and is not opened, or that does not say what was asked. */
   | { readonly result: 'cannot'; readonly field: string };
 
 export const MAX_FILTER_VALUES = 100;
@@ -116,16 +122,16 @@ export function describeFilter({ filters, occurred }: BundleFilter): string {
   return parts.length === 0 ? 'everything' : parts.join(' ');
 }
 
-/** The fields of this card that have to be opened, so that the filter can be evaluated; ids in the card's order. */
+/** The fields that have to be opened, so that the filter can be evaluated: ids in the card's order, then `log`. */
 export function filterFieldIds(filter: BundleFilter, card: readonly CardField[]): readonly string[] {
-  const ids = new Set(card.map(([id]) => id));
+  const ids = idsOf(card);
   const needed = new Set(membersOf(filter).flatMap((path) => holderOf(path, ids) ?? []));
-  return card.flatMap(([id]) => (needed.has(id) ? [id] : []));
+  return [...ids].filter((id) => needed.has(id));
 }
 
 /** Whether the event is a match. Its range of log time is not looked at: that is a range of indices. */
 export function evaluateFilter(filter: BundleFilter, event: FilteredEvent): FilterResult {
-  const ids = new Set(event.card.map(([id]) => id));
+  const ids = idsOf(event.card);
   const read: ReadMember = (path) => readMember(path, ids, event.fields);
   let hidden: string | undefined;
   for (const result of conditionsOf(filter, event.producerId, read)) {
@@ -149,6 +155,7 @@ function* conditionsOf(filter: BundleFilter, producerId: string, read: ReadMembe
   for (const [name, values] of filter.filters) {
     if (name === 'producer') yield values.includes(producerId);
     else if (name === 'break_glass') yield isBreakGlass(read);
+    else if (name === 'class') yield isOfClass(read(MEMBERS.class), values);
     else yield test(read(MEMBERS[name]), (value) => values.some((wanted) => accepts(name, wanted, value)));
   }
   const { occurred } = filter;
@@ -162,6 +169,12 @@ function* conditionsOf(filter: BundleFilter, producerId: string, read: ReadMembe
 function test(member: ReturnType<ReadMember>, accept: (value: string) => boolean): Condition {
   if ('hiddenIn' in member) return member.hiddenIn;
   return typeof member.value === 'string' && accept(member.value);
+}
+
+/** Entries from before the class was kept do not say it: they could be of any. */
+function isOfClass(said: ReturnType<ReadMember>, values: readonly string[]): Condition {
+  if ('value' in said && said.value === undefined) return LOG_FIELD_ID;
+  return test(said, (value) => values.includes(value));
 }
 
 /** An override of the rules, said outright or by the decision: either is enough, whatever hides the other. */
@@ -184,6 +197,11 @@ function membersOf({ filters, occurred }: BundleFilter): readonly string[] {
   if (filters.has('break_glass')) paths.push('authorization.decision');
   if (occurred !== undefined) paths.push('occurred_at');
   return paths;
+}
+
+/** Every event has the card's fields and the log's own. */
+function idsOf(card: readonly CardField[]): ReadonlySet<string> {
+  return new Set([...card.map(([id]) => id), LOG_FIELD_ID]);
 }
 
 /** The field that holds a member: the member's own, or the nearest parent's; undefined if the card has none. */

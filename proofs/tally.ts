@@ -31,8 +31,9 @@ export class Tally {
     } else if (outcome.result === 'cannot') {
       this.unevaluated++;
       if (this.#unevaluated.length < MAX_NAMED_EVENTS) {
-        const why = erased.includes(outcome.field) ? 'erased' : 'withheld';
-        this.#unevaluated.push(`${index} (${quote(outcome.field)} is ${why})`);
+        const { field } = outcome;
+        const why = fields.has(field) ? 'does not say' : erased.includes(field) ? 'is erased' : 'is withheld';
+        this.#unevaluated.push(`${index} (${quote(field)} ${why})`);
       }
     } else this.strange ??= index;
     this.#nameMissing(index, 'erased', erased);

@@ -31,6 +31,8 @@ export function commit(input: CommitInput): { readonly cardHash: Hash; readonly 
 export interface LogValue {
   /** Version of the catalogue that the event was checked against. */
   readonly catalogue: string | null;
+  /** The catalogue's class of the action, null if it has none. Entries from before it was kept lack the member. */
+  readonly eventClass: string | null;
   /** Version of the redaction rules that were applied. */
   readonly redaction: string | null;
   /** Measured offset of the log's clock. */
@@ -40,6 +42,6 @@ export interface LogValue {
 }
 
 /** RFC 8785 text of the field `log`. */
-export function logValueText({ catalogue, redaction, clockOffsetUs, raw }: LogValue): string {
-  return canonicalJson({ catalogue, clock_offset_us: clockOffsetUs, raw, redaction });
+export function logValueText({ catalogue, eventClass, redaction, clockOffsetUs, raw }: LogValue): string {
+  return canonicalJson({ catalogue, class: eventClass, clock_offset_us: clockOffsetUs, raw, redaction });
 }

@@ -97,15 +97,16 @@ export function prepareValue(
   const paths = signed === undefined ? context.separatePaths(kept.action) : signedPaths(signed, kept, context);
   const fields = kept === event && paths.length === 0 ? members : fieldTexts(kept, paths, event, members);
   if (signed !== undefined) checkSalts(signed, fields);
+  const eventClass = context.classOf?.(kept.action);
   const log = logValueText({
     catalogue: context.catalogueVersion,
+    eventClass: eventClass ?? null,
     redaction: context.redactionVersion,
     clockOffsetUs: context.clockOffsetUs,
     raw: hmacSha256(context.macKeys.raw, raw, 'base64'),
   });
   const secret = context.randomBytes(SALT_BYTES);
   const occurredAtUs = occurredAt(kept.occurred_at);
-  const eventClass = context.classOf?.(kept.action);
   const salts = signed?.salts ?? null;
   const producerSeq = kept.producer_seq ?? null;
   const committed = commit({ fields, logValueText: log, secret, salts, hasher: context.hasher });

@@ -1,7 +1,6 @@
 /** Why no evidence can be made. Codes are API: problems.ts maps each to a status. */
 
 export type EvidenceErrorCode =
-  | 'not-provable'
   | 'complete-needs-scope'
   | 'range-too-large'
   | 'pinned-too-large'

@@ -38,12 +38,6 @@ export interface EvidencePlan {
 /** The mode of the answer, before anything is recorded. Throws EvidenceError, or OutOfScope. */
 export function modeOf({ query, scope, mode, pinned }: EvidenceRequest, log: Pick<Log, 'signedSize'>): BundleMode {
   checkWithinScope(query, scope);
-  if (query.filters.has('class')) {
-    throw new EvidenceError(
-      'not-provable',
-      'Events do not commit to their class, so that nobody could check the answer; ask by action, such as action:role.*',
-    );
-  }
   if (pinned !== undefined && pinned > log.signedSize()) {
     throw new EvidenceError('pinned-too-large', `The log has signed no head of size ${pinned}.`);
   }

@@ -197,7 +197,6 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'unknown-finding': [404, 'There is no such finding'],
   'already-acknowledged': [409, 'This finding was acknowledged before'],
 
-  'not-provable': [422, 'An answer to this could not be checked by anyone'],
   'complete-needs-scope': [403, 'The scope of this token does not allow a complete answer'],
   'range-too-large': [422, 'The range is larger than one bundle can be'],
   'pinned-too-large': [422, 'The log has signed no head of that size'],

@@ -43,7 +43,8 @@ describe('a prepared event', () => {
     const checked = opened(prepared);
     expect(checked.event).toEqual(DESIGN_EVENT);
     const raw = createHmac('sha256', new Uint8Array(32).fill(1)).update(bytesOf(DESIGN_EVENT)).digest('base64');
-    expect(checked.fields.get('log')).toEqual({ catalogue: 'cat-3', redaction: 'red-1', clock_offset_us: -42, raw });
+    const versions = { catalogue: 'cat-3', redaction: 'red-1', class: null };
+    expect(checked.fields.get('log')).toEqual({ ...versions, clock_offset_us: -42, raw });
     expect(prepared).toMatchObject({
       eventId: DESIGN_EVENT['event_id'],
       producerId: 'tok_test',
@@ -53,6 +54,14 @@ describe('a prepared event', () => {
       occurredAtUs: 1_767_882_727_123_456,
       byteCount: canonicalJson(DESIGN_EVENT).length,
     });
+  });
+
+  it('says in the field of the log which class its action has', () => {
+    const classOf = (action: string): string | undefined => (action === 'role.grant' ? 'access' : undefined);
+    const checked = opened(prepare(DESIGN_EVENT, { classOf }));
+    expect(checked.fields.get('log')).toMatchObject({ class: 'access' });
+    const other = opened(prepare({ ...DESIGN_EVENT, action: 'no.such' }, { classOf }));
+    expect(other.fields.get('log')).toMatchObject({ class: null });
   });
 
   it('has its fields in the order of the card', () => {

@@ -76,6 +76,10 @@ export function makeWorld(count: number = SIZE, branch: number = count): World {
   return { events, leaves: events.map(({ entry }) => leafHash(entry)) };
 }
 
+/** Entries before this one are from a time when the log did not keep the class of an action. */
+export const FIRST_WITH_CLASS = 2;
+const OWN_ACTION = 'countersign.rule.publish';
+
 export const timeOf = (index: number): number => START_US + index * 1_000_000;
 
 function worldEvent(index: number, forged: boolean): WorldEvent {
@@ -91,7 +95,9 @@ function worldEvent(index: number, forged: boolean): WorldEvent {
   };
   const commitments = splitFields(event, ['actor.session']).map(([id, value]): CardField => [id, commit(id, value)]);
   const card = encodeCard(commitments);
-  const logCommitment = commit('log', { catalogue: null, raw: 'AA==' });
+  const eventClass = event.action === OWN_ACTION ? 'countersign' : index % 7 === 0 ? 'financial' : 'access';
+  const isOld = index < FIRST_WITH_CLASS;
+  const logCommitment = commit('log', { catalogue: null, raw: 'AA==', ...(!isOld && { class: eventClass }) });
   const producerId = 'tok_corpus';
   const entry = encodeEntry({
     ...{ logTime: timeOf(index), producerId, producerSeq: index, cardHash: cardHash(card), logCommitment },
@@ -101,11 +107,11 @@ function worldEvent(index: number, forged: boolean): WorldEvent {
 }
 
 /** Every fourth event is a match of `role.revoke`, event 2 publishes a rule, event 21 is a break-glass. */
-function eventAt(index: number): JsonObject {
+function eventAt(index: number): JsonObject & { readonly action: string } {
   const common = { event_id: `e${index}`, occurred_at: '2026-01-08T14:32:07.123456Z', outcome: { result: 'success' } };
   if (index === 2) {
     const target = { type: 'rule', id: 'policy.access.grant' };
-    return { ...common, action: 'countersign.rule.publish', actor: { type: 'token', id: 'tok_admin' }, target };
+    return { ...common, action: OWN_ACTION, actor: { type: 'token', id: 'tok_admin' }, target };
   }
   return {
     ...common,

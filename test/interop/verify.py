@@ -151,7 +151,7 @@ def check_event(event):
     label, log_time, producer, _, card_hash, log_c, _ = decode(entry)
     card_label, items = decode(card)
     need((label, card_label) == ('countersign/entry/v1', 'countersign/card/v1') and sha(card) == card_hash, 'another card')
-    commitments, values, all_fields = dict(items), {}, {**dict(items), 'log': log_c}
+    values, all_fields = {}, {**dict(items), 'log': log_c}
     for field, opening in event['fields'].items():
         need(field in all_fields, f'no field {field}')
         c = sha(encode(['countersign/field/v1', b64(opening['salt']), field, opening['value']]))
@@ -160,19 +160,19 @@ def check_event(event):
     gone = event.get('withheld', []) + event.get('erased', [])
     need(len(set(gone)) == len(gone) and all(f in all_fields and f not in values for f in gone), 'missing fields')
     erased = event.get('erased', [])
-    return dict(index=event['index'], entry=entry, time=log_time, producer=producer, card=commitments, values=values,
+    return dict(index=event['index'], entry=entry, time=log_time, producer=producer, card=all_fields, values=values,
                 erased=erased, withheld=[f for f in all_fields if f not in values and f not in erased])
 HIDDEN = object()
-MEMBERS = {'action': 'action', 'actor': 'actor.id', 'correlation_id': 'correlation_id', 'outcome': 'outcome.result',
-           'rule': 'authorization.rule', 'target': 'target.id', 'target_type': 'target.type', 'tenant': 'tenant'}
+MEMBERS = {'action': 'action', 'actor': 'actor.id', 'class': 'log.class', 'correlation_id': 'correlation_id',
+           'outcome': 'outcome.result', 'rule': 'authorization.rule', 'target': 'target.id', 'target_type': 'target.type', 'tenant': 'tenant'}
 def member(event, path):
-    steps = path.split('.')
+    steps, missing = path.split('.'), HIDDEN if path == 'log.class' else None  # older entries do not say their class
     for n in range(len(steps), 0, -1):
         field = '.'.join(steps[:n])
         if field in event['card']:
             if field not in event['values']: return HIDDEN
             value = event['values'][field]
-            for step in steps[n:]: value = value.get(step) if isinstance(value, dict) else None
+            for step in steps[n:]: value = value.get(step, missing) if isinstance(value, dict) else missing
             return value
 def day(text):
     return datetime.datetime.fromisoformat(text.upper()).astimezone(datetime.timezone.utc).strftime('%Y-%m-%d')
