@@ -5,10 +5,10 @@
 
 import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
 import { LIMITS } from '../../proofs/claims.ts';
+import type { BundleSummary, FileReport } from '../../proofs/judge-file.ts';
 import type { CheckedEvent } from '../../proofs/opened-event.ts';
 import { memberAt, textAt } from '../trail/own-events.ts';
 import { formatTimeUs } from '../trail/time.ts';
-import type { BundleSummary, FileReport } from './verify-files.ts';
 
 export interface ReportInput {
   readonly verdict: FileReport['verdict'];

@@ -4,13 +4,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { ProofError } from '../../proofs/errors.ts';
+import type { FileReport } from '../../proofs/judge-file.ts';
 import { parsePin } from '../../proofs/pin.ts';
 import { type PinVerdict, type VerifyPinInput, verifyPin } from '../../proofs/verify-pin.ts';
 import { CliError, messageOf } from './errors.ts';
 import { fetchHead } from './fetch-head.ts';
 import { type Io, oneLine } from './io.ts';
 import { resolveTarget, type TargetOptions } from './target.ts';
-import type { FileReport } from './verify-files.ts';
 
 export interface KeptHeadOptions extends TargetOptions {
   readonly pin?: string;

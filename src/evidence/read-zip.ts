@@ -7,7 +7,7 @@ export function readBundleZip(zip: Uint8Array): ReadonlyMap<string, Uint8Array> 
   return readZip(zip, inflate);
 }
 
-const inflate: Inflate = (compressed, maxBytes) => {
+export const inflate: Inflate = (compressed, maxBytes) => {
   // zlib takes no bound of 0; one byte too many is as good a refusal.
   const result: unknown = inflateRawSync(compressed, { maxOutputLength: Math.max(1, maxBytes), info: true });
   const { buffer, used } = readInfo(result);

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { LIMITS } from '../../../proofs/claims.ts';
+import { type FileReport, overallVerdict } from '../../../proofs/judge-file.ts';
 import { parsePolicy } from '../../../proofs/policy.ts';
 import { parseTimeUs } from '../../events/time.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from '../errors.ts';
@@ -14,7 +15,7 @@ import { type Io, oneLine, printResult } from '../io.ts';
 import { startProgress } from '../progress.ts';
 import { MAX_REPORTED_EVENTS, reportHtml, type ShownEvent, shownEvent } from '../report-html.ts';
 import { addTargetOptions, readPolicyText, type TargetOptions } from '../target.ts';
-import { createFileVerifier, type FileReport } from '../verify-files.ts';
+import { createFileVerifier } from '../verify-files.ts';
 import { keptHeadReport, verifyKeptHead } from '../verify-kept-head.ts';
 
 interface VerifyOptions extends TargetOptions {
@@ -87,7 +88,7 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
   } finally {
     progress.stop();
   }
-  const verdict = overall(reports);
+  const verdict = overallVerdict(reports);
   if (options.report !== undefined) {
     const policySha256 = createHash('sha256').update(policy.text).digest('hex');
     const madeAt = new Date(io.nowMs()).toISOString();
@@ -131,11 +132,6 @@ async function readPin(file: string): Promise<Uint8Array> {
   } catch (error) {
     throw new CliError('unreadable-input', `cannot read ${file}: ${messageOf(error)}`);
   }
-}
-
-function overall(reports: readonly FileReport[]): FileReport['verdict'] {
-  if (reports.some(({ verdict }) => verdict === 'FAIL')) return 'FAIL';
-  return reports.length > 0 && reports.every(({ verdict }) => verdict === 'PASS') ? 'PASS' : 'INCOMPLETE';
 }
 
 function describeReport(report: FileReport, inDetail: boolean): readonly string[] {
