@@ -43,7 +43,7 @@ const { contextFor: withoutCatalogue } = await openPrepareSource(identity.secret
 const { contextFor: fullContext, useCatalogue } = await openPrepareSource(identity.secret, allowedCards);
 useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
 const trail = await openTrail({ log, prepareContext: fullContext });
-const watch = features.watch ? await openLogWatch(logDirectory, { log, trail, logger: SILENT_LOGGER }) : undefined;
+const watch = features.watch ? await openLogWatch(logDirectory, { log, trail, logger: SILENT_LOGGER, fetch }) : undefined;
 const contextFor = (producerId: string): PrepareContext =>
   producerId === OWN_PRODUCER ? fullContext(producerId) : contextWith(features, producerId);
 const prepareContext = watch === undefined ? contextFor : withClock(contextFor, watch);

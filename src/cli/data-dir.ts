@@ -11,6 +11,7 @@
  *     DIR/logs/<name>/tokens.json         hashed tokens
  *     DIR/logs/<name>/oidc.json           optional: the identity provider of the people who read (docs/access.md)
  *     DIR/logs/<name>/identity.json       optional: where names of actors get their ids (docs/identity.md)
+ *     DIR/logs/<name>/outbound.json       optional: networks of one's own that the log may call (outbound.ts)
  *     DIR/logs/<name>/watch.json          optional: how the log is watched (docs/findings.md)
  *     DIR/logs/<name>/watch.state         what the watch remembers across restarts, 0600
  *     DIR/logs/<name>/db, guard           the database, and the last signed head outside of it
@@ -28,6 +29,7 @@ export interface LogPaths {
   readonly tokens: string;
   readonly oidc: string;
   readonly identity: string;
+  readonly outbound: string;
   /** Hashes of test card numbers that redaction lets through; need not exist. */
   readonly allowedCards: string;
   /** Bundles on their way to auditors; emptied at start. */
@@ -74,6 +76,7 @@ export function logPathsIn(directory: string): LogPaths {
     tokens: path.join(directory, 'tokens.json'),
     oidc: path.join(directory, 'oidc.json'),
     identity: path.join(directory, 'identity.json'),
+    outbound: path.join(directory, 'outbound.json'),
     allowedCards: path.join(directory, 'allowed-cards.txt'),
     evidence: path.join(directory, 'evidence'),
   };

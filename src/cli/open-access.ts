@@ -17,11 +17,11 @@ import { CliError, messageOf } from './errors.ts';
 import { readIfExists } from './files.ts';
 
 /** From `oidc.json`; none without that file. Throws CliError that says what is wrong with it. */
-export async function openOidc({ oidc }: LogPaths): Promise<{ readonly oidc?: OidcVerifier }> {
+export async function openOidc({ oidc }: LogPaths, fetchFn: typeof fetch): Promise<{ readonly oidc?: OidcVerifier }> {
   const text = await readIfExists(oidc);
   if (text === undefined) return {};
   try {
-    return { oidc: createOidcVerifier({ config: parseOidcConfig(text) }) };
+    return { oidc: createOidcVerifier({ config: parseOidcConfig(text), fetch: fetchFn }) };
   } catch (error) {
     if (!(error instanceof OidcConfigError)) throw error;
     throw new CliError('unreadable-input', `${oidc}: ${error.message}`);
@@ -32,11 +32,12 @@ export async function openOidc({ oidc }: LogPaths): Promise<{ readonly oidc?: Oi
 export async function openIdentity(
   { identity }: LogPaths,
   contextFor: (producerId: string) => PrepareContext,
+  fetchFn: typeof fetch,
 ): Promise<{ readonly identity?: IdentityResolver }> {
   const text = await readIfExists(identity);
   if (text === undefined) return {};
   try {
-    const source = await openIdentitySource(parseIdentityConfig(text), path.dirname(identity));
+    const source = await openIdentitySource(parseIdentityConfig(text), path.dirname(identity), fetchFn);
     const macKey = contextFor(OWN_PRODUCER).macKeys.raw;
     return { identity: createIdentityResolver({ source, macKey, nowMs: Date.now }) };
   } catch (error) {

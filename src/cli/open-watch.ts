@@ -22,15 +22,17 @@ export interface LogToWatch {
   readonly log: Log;
   readonly trail: Trail;
   readonly logger: LogLogger;
+  /** For alerts. */
+  readonly fetch: typeof fetch;
 }
 
 /** Throws CliError `unreadable-input` that names the file and the member at fault. */
-export async function openLogWatch(directory: string, { log, trail, logger }: LogToWatch): Promise<Watch> {
+export async function openLogWatch(directory: string, { log, trail, logger, fetch }: LogToWatch): Promise<Watch> {
   const config = await readConfig(path.join(directory, CONFIG_FILE));
   const secret = await readAlertSecret(directory, config);
   try {
     return await openWatch({
-      ...{ log, config, logger, recorder: trail.recorder, classes: classesOf(trail) },
+      ...{ log, config, logger, fetch, recorder: trail.recorder, classes: classesOf(trail) },
       detectors: [() => ruleDetector(trail.rules, config.windowUs)],
       stateFile: path.join(directory, STATE_FILE),
       ...(secret === undefined ? {} : { alertSecret: secret }),

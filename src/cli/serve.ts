@@ -24,6 +24,7 @@ import { readInput } from './files.ts';
 import { loadLog } from './init.ts';
 import { holdTokensToEntries, openIdentity, openOidc } from './open-access.ts';
 import { openLogWatch, withClock } from './open-watch.ts';
+import { guardedFetch, readAllowedNetworks } from './outbound.ts';
 import { LOOPBACK } from './ports.ts';
 import { openPrepareSource } from './prepare-source.ts';
 
@@ -104,7 +105,8 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
   const policyText = await readInput(paths.policy, 'the policy of the log');
   const tokens = await openTokenStore(paths.tokens);
   const { contextFor, useCatalogue } = await openPrepareSource(secret, paths.allowedCards);
-  const access = { ...(await openOidc(paths)), ...(await openIdentity(paths, contextFor)) };
+  const fetch = guardedFetch(await readAllowedNetworks(paths.outbound));
+  const access = { ...(await openOidc(paths, fetch)), ...(await openIdentity(paths, contextFor, fetch)) };
   const { name, origin } = config;
   const log = await openLog({ name, origin, directory, signers, policyText, logger }).catch((error: unknown) => {
     throw openFailure(directory, error);
@@ -116,7 +118,7 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
       ...{ log, trail, signers, hasher: nativeHasher, newId: randomUUID },
       directory: paths.evidence,
     });
-    const watch = await openLogWatch(directory, { log, trail, logger });
+    const watch = await openLogWatch(directory, { log, trail, logger, fetch });
     return { log, tokens, prepareContext: withClock(contextFor, watch), trail, watch, evidence, ...access };
   } catch (error) {
     await log.close();
