@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { csvCell, csvRow, escapeLine } from '../../src/trail/display.ts';
+import { escapeLine } from '../../proofs/escape-line.ts';
+import { csvCell, csvRow } from '../../src/trail/display.ts';
 
 describe('text shown as a line', () => {
   it.each([

@@ -1,8 +1,9 @@
 /** `countersign search`: who did what, as a table or as JSON; page by page, or all of it. */
+
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { Command } from 'commander';
-import { escapeLine } from '../../trail/display.ts';
+import { escapeLine } from '../../../proofs/escape-line.ts';
 import { parsePageSize } from '../arguments.ts';
 import { members, parseAnswer, send, unexpectedAnswer, withRetries } from '../client.ts';
 import type { Io } from '../io.ts';
