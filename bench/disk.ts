@@ -15,7 +15,7 @@ import { openPrepareSource } from '../src/cli/prepare-source.ts';
 import { parseCatalogue } from '../src/events/catalogue/parse.ts';
 import { readShippedCatalogue } from '../src/events/catalogue/shipped.ts';
 import { prepareEvent } from '../src/events/prepare.ts';
-import { openLog } from '../src/log/log.ts';
+import { openLog } from '../src/log/audit-log.ts';
 import { createEvents, eventBytes, type IdKind } from './lib/events.ts';
 import { describeMachine, machineLines } from './lib/machine.ts';
 
@@ -49,7 +49,7 @@ try {
 }
 
 async function fill(): Promise<void> {
-  const identity = await createLog(directory, 'bench', 'bench.example/audit');
+  const identity = await createLog(directory, { name: 'bench', origin: 'bench.example/audit', kind: 'audit' });
   const source = await openPrepareSource(identity.secret, join(directory, 'allowed-cards.txt'));
   source.useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
   const context = source.contextFor('tok_0123456789abcdef');

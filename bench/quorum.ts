@@ -18,7 +18,7 @@ import { makeSignerKey, verifierKeyOf } from '../proofs/key.ts';
 import { openPrepareSource } from '../src/cli/prepare-source.ts';
 import { prepareEvent } from '../src/events/prepare.ts';
 import type { Prepared } from '../src/events/types.ts';
-import { openLog } from '../src/log/log.ts';
+import { openLog } from '../src/log/audit-log.ts';
 import type { Log } from '../src/log/types.ts';
 import { Latencies, type LatencySummary } from './lib/latency.ts';
 import { dependencyVersions, describeMachine, machineLines } from './lib/machine.ts';

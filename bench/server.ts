@@ -13,7 +13,7 @@ import { redactNothing } from '../src/events/prepare.ts';
 import type { PrepareContext } from '../src/events/types.ts';
 import { createApp } from '../src/http/app.ts';
 import { serveApp } from '../src/http/server.ts';
-import { openLog } from '../src/log/log.ts';
+import { openLog } from '../src/log/audit-log.ts';
 import { SILENT_LOGGER } from '../src/log/options.ts';
 import type { Store } from '../src/store/contract.ts';
 import { openLevelStore } from '../src/store/leveldb.ts';
@@ -27,7 +27,7 @@ const LOG_NAME = 'bench';
 const [, , settingsText = ''] = process.argv;
 const settings: ServerSettings = JSON.parse(settingsText);
 const { directory, features, syncDelayMs } = settings;
-const identity = await createLog(directory, LOG_NAME, 'bench.example/audit');
+const identity = await createLog(directory, { name: LOG_NAME, origin: 'bench.example/audit', kind: 'audit' });
 const logDirectory = join(directory, 'logs', LOG_NAME);
 
 const log = await openLog({

@@ -25,7 +25,8 @@ import { compileValidate, type ValidEvent } from '../src/events/validate.ts';
 import { acknowledgement } from '../src/http/submission.ts';
 import { findOccurrences } from '../src/log/deduplicate.ts';
 import { encodeDisclosure } from '../src/log/disclosure.ts';
-import { EMPTY_STATE, indexed, integrate } from '../src/log/integrate.ts';
+import { EMPTY_STATE } from '../src/log/integrate.ts';
+import { indexed, integrateEvents } from '../src/log/plan-events.ts';
 import { type Sequenced, sequence } from '../src/log/sequence.ts';
 import { openLevelStore } from '../src/store/leveldb.ts';
 import { nativeHasher } from '../src/store/native-hasher.ts';
@@ -52,7 +53,7 @@ interface Batch {
   readonly texts: readonly string[];
   readonly prepared: readonly Prepared[];
   readonly sequenced: readonly Sequenced[];
-  readonly rows: ReturnType<typeof integrate>['rows'];
+  readonly rows: ReturnType<typeof integrateEvents>['rows'];
 }
 
 const { values: options } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'string' } } });
@@ -112,7 +113,7 @@ const STAGES: readonly Stage[] = [
   {
     name: 'integrate',
     title: '**integrate, both of the above** (tree, tiles, id rows)',
-    run: ({ sequenced }) => integrate(EMPTY_STATE, sequenced, nativeHasher),
+    run: ({ sequenced }) => integrateEvents(EMPTY_STATE, sequenced, nativeHasher),
   },
   {
     name: 'index',
@@ -163,7 +164,7 @@ function makeBatch(first: number): Batch {
   const texts = values.map((value: JsonObject) => canonicalJson(value));
   const prepared = raw.map((bytes) => prepareEvent(bytes, context));
   const sequenced = sequence(prepared, { size: first, lastLogTime: 0 }, Date.now() * 1000, nativeHasher);
-  const { rows } = integrate(EMPTY_STATE, sequenced, nativeHasher);
+  const { rows } = integrateEvents(EMPTY_STATE, sequenced, nativeHasher);
   return { raw, values, texts, prepared, sequenced, rows };
 }
 

@@ -30,10 +30,23 @@ import {
   writeSecret,
 } from './files.ts';
 
-export interface LogConfig {
+/** A log of audit events, or one of opaque bytes. */
+export type LogConfig = AuditLogConfig | RawLogConfig;
+
+export interface AuditLogConfig {
   readonly name: string;
   readonly origin: string;
   readonly kind: 'audit';
+}
+
+export interface RawLogConfig {
+  readonly name: string;
+  readonly origin: string;
+  readonly kind: 'raw';
+  /** Anyone may add; otherwise only holders of a producer token. */
+  readonly open: boolean;
+  /** The same bytes get the same index, for ever. */
+  readonly deduplicate: boolean;
 }
 
 /** Who a log is. Its keys can be changed, one overlapping the other (rotate-keys.ts); the rest stays for its life. */
@@ -55,13 +68,18 @@ const SIGNER_FILE = /^(ed25519|mldsa44)(?:\.[0-9a-f]{8})?\.key$/;
 /** A log's name is the first segment of its URLs. */
 const LOG_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
-const ConfigSchema = Type.Object(
-  { name: Type.String({ pattern: LOG_NAME.source }), origin: Type.String(), kind: Type.Literal('audit') },
-  { additionalProperties: false },
-);
+const NAMES = { name: Type.String({ pattern: LOG_NAME.source }), origin: Type.String() };
+const ConfigSchema = Type.Union([
+  Type.Object({ ...NAMES, kind: Type.Literal('audit') }, { additionalProperties: false }),
+  Type.Object(
+    { ...NAMES, kind: Type.Literal('raw'), open: Type.Boolean(), deduplicate: Type.Boolean() },
+    { additionalProperties: false },
+  ),
+]);
 
 /** Creates DATA/logs/NAME. Throws CliError `usage` for a bad name or origin, `already-exists`. */
-export async function createLog(data: string, name: string, origin: string): Promise<LogIdentity> {
+export async function createLog(data: string, config: LogConfig): Promise<LogIdentity> {
+  const { name, origin } = config;
   checkNames(name, origin);
   const paths = logPaths(data, name);
   if (await exists(paths.directory)) {
@@ -73,7 +91,7 @@ export async function createLog(data: string, name: string, origin: string): Pro
   }
   const building = logPathsIn(`${paths.directory}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await writeLog(building, { name, origin, kind: 'audit' });
+    await writeLog(building, config);
     await rename(building.directory, paths.directory);
   } catch (error) {
     await rm(building.directory, { recursive: true, force: true });
@@ -138,7 +156,10 @@ async function readConfig(paths: LogPaths): Promise<LogConfig> {
     throw new CliError('unreadable-input', `${paths.config} is not JSON`);
   }
   if (!Value.Check(ConfigSchema, value)) {
-    throw new CliError('unreadable-input', `${paths.config} must hold exactly name, origin and kind "audit"`);
+    throw new CliError(
+      'unreadable-input',
+      `${paths.config} must hold exactly name, origin and kind "audit"; or name, origin, kind "raw", open and deduplicate`,
+    );
   }
   return value;
 }

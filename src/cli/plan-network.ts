@@ -131,7 +131,7 @@ async function loadOrCreateLog({ data, say }: PlanOptions): Promise<LogIdentity>
   const existing = await loadLogIfExists(data, LOG_NAME);
   if (existing !== undefined) return existing;
   say(`first start: making the keys of the log ${DEFAULT_ORIGIN}`);
-  return createLog(data, LOG_NAME, DEFAULT_ORIGIN);
+  return createLog(data, { name: LOG_NAME, origin: DEFAULT_ORIGIN, kind: 'audit' });
 }
 
 /** Its configuration is a file, so that the command to start it by itself is one line. */

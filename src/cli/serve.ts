@@ -11,7 +11,7 @@ import { openEvidenceDesk } from '../evidence/desk.ts';
 import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
 import type { ServedLog } from '../http/route.ts';
 import { type RunningServer, serveApp } from '../http/server.ts';
-import { openLog } from '../log/log.ts';
+import { openLog } from '../log/audit-log.ts';
 import type { LogLogger } from '../log/options.ts';
 import { LogError } from '../log/types.ts';
 import { StoreError } from '../store/contract.ts';

@@ -165,6 +165,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'empty-body': [400, 'The body is empty'],
   'too-many-lines': [413, 'The batch has too many lines'],
 
+  'entry-too-large': [413, 'The entry is too large'],
   overloaded: [503, 'The log has more work than it can promise; try again later'],
   'log-stopped': [503, 'The log has stopped and takes no events'],
   'log-closed': [503, 'The log is shutting down'],

@@ -5,41 +5,39 @@
 import { join } from 'node:path';
 import { utf8Decode } from '../../proofs/bytes.ts';
 import { verifyCheckpoint } from '../../proofs/checkpoint.ts';
-import { decodeEntry } from '../../proofs/entry.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
 import { logKeysAt, type Policy, parsePolicy } from '../../proofs/policy.ts';
 import { type CompactRange, rangeAt } from '../../proofs/range.ts';
 import type { Store } from '../store/contract.ts';
-import { SearchIndex } from '../trail/search-index.ts';
 import { compareHeads, compareWith } from './compare-heads.ts';
 import { Cosigner } from './cosign.ts';
 import { readGuard } from './guard.ts';
-import { indexed, type TreeState } from './integrate.ts';
+import type { TreeState } from './integrate.ts';
 import { HeadKeeper } from './keep-heads.ts';
 import { checkNewestEntries, loadState } from './load.ts';
+import type { LogKind } from './log-kind.ts';
 import type { LogLimits, LogLogger, OpenLogOptions } from './options.ts';
 import { consistency, type ProofSource, rootAt } from './prove.ts';
 import { loadPublished, Publisher } from './publish.ts';
-import { readEntry } from './read-events.ts';
+import type { EntrySource } from './read-entries.ts';
 import { HEAD_KEY } from './rows.ts';
 import type { SignedHead, SignOffThread } from './sign.ts';
 import { checkSigners, signersAt } from './signers.ts';
 import { TreeReader } from './tree-reader.ts';
-import { type DurableEvent, LogError, type LogHealth, type SubmitResult } from './types.ts';
+import { LogError, type LogHealth } from './types.ts';
 import { askWitnesses, WitnessClient } from './witness-client.ts';
 import { GroupWriter } from './write-groups.ts';
 
-export interface LogCore {
+/** What every log has, whatever its entries hold. */
+export interface TreeCore {
   readonly policy: Policy;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly reader: TreeReader;
-  readonly writer: GroupWriter;
   readonly heads: HeadKeeper;
   readonly publisher: Publisher;
   readonly client: WitnessClient;
-  readonly search: SearchIndex;
   durableState(): TreeState;
   rootAt(size: number): Promise<Hash>;
   addCosignatures(note: Uint8Array): Promise<{ readonly accepted: number }>;
@@ -47,7 +45,18 @@ export interface LogCore {
   witnesses(): LogHealth['witnesses'];
 }
 
-export interface CoreOptions {
+export interface LogCore<Item, Result, Own> extends TreeCore {
+  readonly writer: GroupWriter<Item, Result>;
+  /** What reading this kind of log needs beside the tree. */
+  readonly own: Own;
+  closeKind(): Promise<void>;
+}
+
+export interface CoreOptions<Item, Result, Own> extends TreeCoreOptions {
+  readonly kind: LogKind<Item, Result, Own>;
+}
+
+interface TreeCoreOptions {
   readonly options: OpenLogOptions & { readonly fetch: typeof fetch };
   readonly limits: LogLimits;
   readonly logger: LogLogger;
@@ -55,13 +64,14 @@ export interface CoreOptions {
   readonly hasher: Hasher;
   readonly signOffThread: SignOffThread;
   readonly store: Store;
-  readonly onGroup: (group: readonly DurableEvent[]) => void;
   /** A batch failed or the store broke: this core writes nothing more. */
   readonly onFatal: (error: unknown) => void;
 }
 
 /** Loads and checks everything before the first stage runs. Closes the store again when that fails. */
-export async function startCore(given: CoreOptions): Promise<LogCore> {
+export async function startCore<Item, Result, Own>(
+  given: CoreOptions<Item, Result, Own>,
+): Promise<LogCore<Item, Result, Own>> {
   try {
     return await buildCore(given);
   } catch (error) {
@@ -70,7 +80,9 @@ export async function startCore(given: CoreOptions): Promise<LogCore> {
   }
 }
 
-async function buildCore(given: CoreOptions): Promise<LogCore> {
+async function buildCore<Item, Result, Own>(
+  given: CoreOptions<Item, Result, Own>,
+): Promise<LogCore<Item, Result, Own>> {
   const { options, limits, logger, nowUs, hasher, store, onFatal } = given;
   const nowMs = (): number => Math.floor(nowUs() / 1000);
   const policy = parsePolicy(options.policyText);
@@ -79,9 +91,16 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
 
   let durable = await loadState(store, hasher);
   await checkNewestEntries(store, durable, limits.startCheckEntries, hasher);
-  const search = await SearchIndex.load(store, durable.range.size, hasher, onFatal);
   const reader = new TreeReader(store, hasher);
-  const proofSource = (): ProofSource => ({ reader, hasher, state: durable });
+  const proofSource = (): EntrySource => ({ store, reader, hasher, state: durable });
+  const kind = await given.kind.load({
+    store,
+    hasher,
+    nowUs,
+    size: durable.range.size,
+    source: proofSource,
+    onFailure: onFatal,
+  });
   const cosigner = new Cosigner({ policy, origin: options.origin, nowMs });
   const publisher = new Publisher(store, nowMs, await loadPublished(store, policy, logger));
   const found = await findLastHead(given, policy, cosigner, guardPath, durable, proofSource);
@@ -126,15 +145,11 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
   });
   const writer = new GroupWriter({
     store,
-    hasher,
     limits,
-    nowUs,
     state: durable,
-    answerAgain: (index) => answerAgain({ store, reader, hasher, state: durable }, index),
-    onDurable: (state, group) => {
+    planner: kind.planner,
+    onDurable: (state) => {
       durable = state;
-      search.append(indexed(group));
-      given.onGroup(group);
       unpublishedSinceMs ??= nowMs();
     },
     onFailure: onFatal,
@@ -150,7 +165,8 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
     heads,
     publisher,
     client,
-    search,
+    own: kind.own,
+    closeKind: () => kind.close(),
     durableState: () => durable,
     rootAt: (size) => rootAt(proofSource(), size),
     unpublishedSinceMs: () => {
@@ -198,7 +214,7 @@ async function buildCore(given: CoreOptions): Promise<LogCore> {
 }
 
 /** Ends the stages in the order of the flow, within the time; then closes the store. */
-export async function closeCore(core: LogCore, drainMs: number): Promise<void> {
+export async function closeCore<Item, Result, Own>(core: LogCore<Item, Result, Own>, drainMs: number): Promise<void> {
   const refusal = new LogError('log-closed', 'the log is shutting down', { retryAfterSeconds: 1 });
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
@@ -208,7 +224,7 @@ export async function closeCore(core: LogCore, drainMs: number): Promise<void> {
     await core.writer.stop(refusal);
     await core.heads.close();
     await core.publisher.close();
-    await core.search.close();
+    await core.closeKind();
   };
   core.client.close();
   await Promise.race([drain(), timeout]);
@@ -224,7 +240,7 @@ interface LastHead {
 
 /** Compares the heads everyone holds; a log that was set back starts with a refusal instead of failing to start. */
 async function findLastHead(
-  { options, limits, logger, nowUs, hasher: _hasher, store }: CoreOptions,
+  { options, limits, logger, nowUs, hasher: _hasher, store }: TreeCoreOptions,
   policy: Policy,
   cosigner: Cosigner,
   guardPath: string,
@@ -274,11 +290,6 @@ function restoreHead(
     if (error instanceof ProofError) return undefined;
     throw error;
   }
-}
-
-async function answerAgain(source: Parameters<typeof readEntry>[0], index: number): Promise<SubmitResult> {
-  const entry = await readEntry(source, index);
-  return { status: 'duplicate', index, logTime: decodeEntry(entry).logTime, leafHash: source.hasher.leaf(entry) };
 }
 
 function largerSize(witness: string, size: number, ownSize: number): LogError {

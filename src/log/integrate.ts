@@ -1,6 +1,9 @@
 /**
- * Stage `integrate`: appends a sequenced group to the tree. Pure: the state before comes in, the state after and the
+ * Stage `integrate`: appends the leaves of a group to the tree. Pure: the state before comes in, the state after and the
  * rows to write come out, and nothing changes until the batch is durable. A crash before that leaves the old state.
+ *
+ * What an entry holds is nobody's business here: plan-events.ts and plan-bytes.ts make leaves, and the rows that theirs
+ * bring beside the tree.
  */
 import { concatBytes } from '../../proofs/bytes.ts';
 import { encodeCbor } from '../../proofs/cbor.ts';
@@ -8,16 +11,14 @@ import type { Hash, Hasher } from '../../proofs/hash.ts';
 import { appendLeaves, type CompactRange, EMPTY_RANGE } from '../../proofs/range.ts';
 import { encodeEntryBundle, TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
 import type { PutRow } from '../store/contract.ts';
-import { type IndexedEvent, tailRows } from '../trail/postings.ts';
-import { encodeDisclosure } from './disclosure.ts';
-import { chunkKey, encodeIdRow, idKey, STATE_KEY, tileKey } from './rows.ts';
-import type { Sequenced } from './sequence.ts';
+import { type ChunkKind, chunkKey, STATE_KEY, tileKey } from './rows.ts';
 
 /** The tree as the log holds it in memory. Values are never changed: a plan that fails leaves no trace. */
 export interface TreeState {
   readonly range: CompactRange;
   /** Per tile level, the hashes of the rightmost tile while it is not full. */
   readonly edges: readonly (readonly Hash[])[];
+  /** Microseconds; the clock may not fall behind it. */
   readonly lastLogTime: number;
 }
 
@@ -34,37 +35,24 @@ export interface Integrated {
   readonly rows: readonly PutRow[];
 }
 
-/** What integrating needs to know of an entry, whether it was just submitted or comes back from a mirror. */
-export interface EntryToIntegrate {
+/** An entry on its way into the tree, whether it was just submitted or comes back from a mirror. */
+export interface Leaf {
   readonly index: number;
   readonly entry: Uint8Array;
   readonly leafHash: Hash;
+  /** Microseconds: when the log took it; never before that of the leaf in front of it. */
   readonly logTime: number;
-  /** Its contents, see disclosure.ts. */
-  readonly disclosure: Uint8Array;
+  /** Of the entry and of all that is stored beside it. */
   readonly byteCount: number;
 }
 
-export function integrate(before: TreeState, group: readonly Sequenced[], hasher: Hasher): Integrated {
-  const entries = group.map(({ index, entry, leafHash, logTime, event }): EntryToIntegrate => {
-    const { byteCount } = event;
-    return { index, entry, leafHash, logTime, disclosure: encodeDisclosure(event), byteCount };
-  });
-  const { state, rows } = integrateEntries(before, entries, hasher);
-  const ids = group.map(({ event, index }) => ({
-    key: idKey(event.eventId, event.producerId),
-    value: encodeIdRow(index, event.contentMac),
-  }));
-  return { state, rows: [...rows, ...ids, ...tailRows(indexed(group), hasher)] };
-}
-
-/** The tree and the entries with their contents; ids and search terms are for the caller, if there are any. */
-export function integrateEntries(before: TreeState, group: readonly EntryToIntegrate[], hasher: Hasher): Integrated {
+/** The tree with these leaves, and its rows: state, full tiles, entries. */
+export function integrate(before: TreeState, leaves: readonly Leaf[], hasher: Hasher): Integrated {
   const rows: PutRow[] = [];
   const edges = before.edges.map((edge) => [...edge]);
   const range = appendLeaves(
     before.range,
-    group.map((one) => one.leafHash),
+    leaves.map((one) => one.leafHash),
     hasher,
     (level, index, hash) => {
       if (level % TILE_HEIGHT !== 0) return;
@@ -77,19 +65,18 @@ export function integrateEntries(before: TreeState, group: readonly EntryToInteg
       edges[tileLevel] = [];
     },
   );
-  const state: TreeState = { range, edges, lastLogTime: group.at(-1)?.logTime ?? before.lastLogTime };
-  for (const chunk of chunks(group)) {
-    const first = chunk[0]?.index ?? 0;
-    rows.push({ key: chunkKey('entries', first), value: encodeEntryBundle(chunk.map((one) => one.entry)) });
-    rows.push({ key: chunkKey('disclosures', first), value: encodeCbor(chunk.map((one) => one.disclosure)) });
-  }
-  rows.push({ key: STATE_KEY, value: encodeState(state) });
-  return { state, rows };
+  const state: TreeState = { range, edges, lastLogTime: leaves.at(-1)?.logTime ?? before.lastLogTime };
+  const entries = chunkRows('entries', leaves, (chunk) => encodeEntryBundle(chunk.map((one) => one.entry)));
+  return { state, rows: [...rows, ...entries, { key: STATE_KEY, value: encodeState(state) }] };
 }
 
-/** What the search index takes of a group. */
-export function indexed(group: readonly Sequenced[]): readonly IndexedEvent[] {
-  return group.map(({ index, event }) => ({ index, terms: event.terms }));
+/** Rows of one kind for consecutive leaves, several to a row. */
+export function chunkRows<T extends Pick<Leaf, 'index' | 'byteCount'>>(
+  kind: ChunkKind,
+  leaves: readonly T[],
+  encode: (chunk: readonly T[]) => Uint8Array,
+): readonly PutRow[] {
+  return chunks(leaves).map((chunk) => ({ key: chunkKey(kind, chunk[0]?.index ?? 0), value: encode(chunk) }));
 }
 
 /** The durable part of the state; the edges are rebuilt from tiles and entries at start, which checks them. */
@@ -97,11 +84,11 @@ export function encodeState(state: TreeState): Uint8Array {
   return encodeCbor([STATE_FORMAT, state.range.size, state.lastLogTime, state.range.hashes]);
 }
 
-function chunks(group: readonly EntryToIntegrate[]): readonly (readonly EntryToIntegrate[])[] {
-  const out: EntryToIntegrate[][] = [];
-  let current: EntryToIntegrate[] = [];
+function chunks<T extends Pick<Leaf, 'byteCount'>>(leaves: readonly T[]): readonly (readonly T[])[] {
+  const out: T[][] = [];
+  let current: T[] = [];
   let bytes = 0;
-  for (const one of group) {
+  for (const one of leaves) {
     if (current.length === CHUNK_EVENTS || (current.length > 0 && bytes + one.byteCount > CHUNK_BYTES)) {
       out.push(current);
       current = [];

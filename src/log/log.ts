@@ -14,20 +14,28 @@ import { nativeHasher } from '../store/native-hasher.ts';
 import { closeCore, type LogCore, startCore } from './core.ts';
 import { describeHealth } from './health.ts';
 import type { TreeState } from './integrate.ts';
+import type { LogKind } from './log-kind.ts';
 import { DEFAULT_LIMITS, type LogLimits, type LogLogger, type OpenLogOptions, SILENT_LOGGER } from './options.ts';
-import { readLog } from './read-log.ts';
+import { readTree } from './read-tree.ts';
 import { startOffThreadSigner } from './sign-off-thread.ts';
-import { type DurableEvent, type Log, LogError } from './types.ts';
+import { LogError, type TreeLog } from './types.ts';
 
 const FIRST_RELOAD_MS = 1_000;
 const MAX_RELOAD_MS = 30_000;
 
-/**
- * Opens a log. Throws LogError `corrupt-data` when the tree on disk does not hold together, StoreError `store-locked`
- * when another process has it, ProofError for a bad policy. A log whose database was set back opens, serves what it
- * has, refuses to sign and to take submissions, and says why in `health`.
- */
-export async function openLog(options: OpenLogOptions): Promise<Log> {
+/** A log that runs, and what its kind is built on. */
+export interface StartedLog<Item, Result, Own> {
+  readonly tree: TreeLog;
+  readonly submit: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /** The core of this moment: it is another one after a reload. */
+  readonly core: () => LogCore<Item, Result, Own>;
+}
+
+/** Opens a log of a kind; audit-log.ts and raw-log.ts say what it throws. */
+export async function startLog<Item, Result, Own>(
+  options: OpenLogOptions,
+  kind: LogKind<Item, Result, Own>,
+): Promise<StartedLog<Item, Result, Own>> {
   const limits: LogLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const logger: LogLogger = options.logger ?? SILENT_LOGGER;
   const nowUs = options.nowUs ?? (() => Date.now() * 1000);
@@ -37,9 +45,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const databasePath = join(options.directory, 'db');
 
-  const listeners = new Set<(group: readonly DurableEvent[]) => void>();
-
-  const start = async (): Promise<LogCore> =>
+  const start = async (): Promise<LogCore<Item, Result, Own>> =>
     startCore({
       options: { ...options, fetch: options.fetch ?? fetch },
       limits,
@@ -48,13 +54,11 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
       hasher: nativeHasher,
       signOffThread: offThread.sign,
       store: await openStore(databasePath),
-      onGroup: (group) => {
-        for (const listener of listeners) listener(group);
-      },
+      kind,
       onFatal: (error) => stopCore(error),
     });
 
-  let core: LogCore;
+  let core: LogCore<Item, Result, Own>;
   try {
     core = await start();
   } catch (error) {
@@ -105,27 +109,24 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     );
   }
 
-  return {
+  const submit = async (items: readonly Item[]): Promise<readonly Result[]> => {
+    if (closed) throw new LogError('log-closed', 'the log is shutting down', { retryAfterSeconds: 1 });
+    const { signing } = core.heads;
+    const setBack =
+      signing.state === 'refusing' && signing.code !== 'clock-backwards' && signing.code !== 'log-stopped';
+    if (stopped !== null || setBack) {
+      const reason = stopped ?? (signing.state === 'refusing' ? signing.reason : '');
+      throw new LogError('log-stopped', `the log takes no submissions: ${reason}`, { retryAfterSeconds: 5 });
+    }
+    return core.writer.submit(items);
+  };
+
+  const tree: TreeLog = {
     name: options.name,
     origin: options.origin,
     policy: core.policy,
     policyText: options.policyText,
-    ...readLog(() => core),
-    submit: async (events) => {
-      if (closed) throw new LogError('log-closed', 'the log is shutting down', { retryAfterSeconds: 1 });
-      const { signing } = core.heads;
-      const setBack =
-        signing.state === 'refusing' && signing.code !== 'clock-backwards' && signing.code !== 'log-stopped';
-      if (stopped !== null || setBack) {
-        const reason = stopped ?? (signing.state === 'refusing' ? signing.reason : '');
-        throw new LogError('log-stopped', `the log takes no submissions: ${reason}`, { retryAfterSeconds: 5 });
-      }
-      return core.writer.submit(events);
-    },
-    subscribe: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    ...readTree(() => core),
     waitForPublished: (index, timeoutMs) => core.publisher.waitFor(index, timeoutMs),
     addCosignatures: (note) => core.addCosignatures(note),
     health: () => {
@@ -142,7 +143,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
         publishedSize: publisher.published?.size ?? 0,
         publishedAtMs: publisher.published?.atMs ?? null,
         unpublishedSinceMs: core.unpublishedSinceMs(),
-        queuedEvents: writer.queuedEvents,
+        queuedEvents: writer.queuedItems,
         signing,
         stopped: stopped ?? (refusing && signing.code !== 'log-stopped' ? 'see below' : null),
         witnesses: core.witnesses(),
@@ -156,4 +157,5 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
       await offThread.close();
     },
   };
+  return { tree, submit, core: () => core };
 }

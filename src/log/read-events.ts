@@ -6,38 +6,21 @@ import { equalBytes } from '../../proofs/bytes.ts';
 import { cardHash, encodeCard } from '../../proofs/card.ts';
 import { decodeEntry } from '../../proofs/entry.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
-import type { Store } from '../store/contract.ts';
 import { decodeDisclosure, LOG_FIELD, LOST_DISCLOSURE } from './disclosure.ts';
 import { readAllItems } from './entries.ts';
-import type { TreeState } from './integrate.ts';
-import { checkEntry } from './load.ts';
-import type { TreeReader } from './tree-reader.ts';
+import { checkedLeaf, type EntrySource } from './read-entries.ts';
 import { LogError, type StoredEvent } from './types.ts';
-
-export interface EventSource {
-  readonly store: Store;
-  readonly reader: TreeReader;
-  readonly hasher: Hasher;
-  readonly state: TreeState;
-}
 
 /** Indices closer together than this are read in one sweep. */
 const MAX_SWEEP_GAP = 16;
 
-export async function readEntry(source: EventSource, index: number): Promise<Uint8Array> {
-  const [entry] = await readAllItems(source.store, 'entries', index, index + 1);
-  if (entry === undefined) throw new LogError('corrupt-data', `entry ${index} is missing on disk`, { index });
-  await checkedLeaf(source, index, entry);
-  return entry;
-}
-
 /** The events at these ascending indices, in that order. Throws LogError `corrupt-data` naming the first bad one. */
-export async function readEvents(source: EventSource, indices: readonly number[]): Promise<readonly StoredEvent[]> {
+export async function readEvents(source: EntrySource, indices: readonly number[]): Promise<readonly StoredEvent[]> {
   const sweeps = await Promise.all(sweepsOf(indices).map((sweep) => readSweep(source, sweep)));
   return sweeps.flat();
 }
 
-async function readSweep(source: EventSource, indices: readonly number[]): Promise<readonly StoredEvent[]> {
+async function readSweep(source: EntrySource, indices: readonly number[]): Promise<readonly StoredEvent[]> {
   const from = indices[0] ?? 0;
   const to = (indices.at(-1) ?? 0) + 1;
   const [entries, disclosures] = await Promise.all([
@@ -55,11 +38,6 @@ async function readSweep(source: EventSource, indices: readonly number[]): Promi
     events.push(openEvent(index, entry, leafHash, disclosure, source.hasher));
   }
   return events;
-}
-
-async function checkedLeaf({ reader, state, hasher }: EventSource, index: number, entry: Uint8Array): Promise<Hash> {
-  const [expected] = await reader.hashReader(state)([{ level: 0, index }]);
-  return checkEntry(index, entry, expected, hasher);
 }
 
 function openEvent(

@@ -12,20 +12,17 @@
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { utf8Encode } from '../../proofs/bytes.ts';
-import { decodeEntry } from '../../proofs/entry.ts';
-import { ProofError } from '../../proofs/errors.ts';
 import type { Hash } from '../../proofs/hash.ts';
 import { formatNote } from '../../proofs/note.ts';
 import { type Policy, parsePolicy } from '../../proofs/policy.ts';
 import type { Store } from '../store/contract.ts';
 import { openLevelStore } from '../store/leveldb.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
-import { BLOCK_EVENTS, tailRows } from '../trail/postings.ts';
-import { LOST_DISCLOSURE } from './disclosure.ts';
 import { type CopySource, fetchEntries, findCopy } from './fetch-copy.ts';
 import { readGuard, writeGuard } from './guard.ts';
-import { EMPTY_STATE, type EntryToIntegrate, integrateEntries, type TreeState } from './integrate.ts';
+import { EMPTY_STATE, integrate, type TreeState } from './integrate.ts';
 import { rootAt } from './prove.ts';
+import type { RestoredEntries } from './restore-entries.ts';
 import { RestoreError } from './restore-error.ts';
 import {
   guardedHead,
@@ -38,7 +35,7 @@ import {
   refuseNewer,
   refuseOthers,
 } from './restore-heads.ts';
-import { encodeBlockCount, HEAD_KEY, PUBLISHED_KEY, SEALED_KEY } from './rows.ts';
+import { HEAD_KEY, PUBLISHED_KEY } from './rows.ts';
 import { TreeReader } from './tree-reader.ts';
 import { askWitnesses } from './witness-client.ts';
 
@@ -47,6 +44,8 @@ export interface RestoreOptions {
   readonly directory: string;
   readonly origin: string;
   readonly policyText: string;
+  /** What the entries are: events, or bytes. */
+  readonly entries: RestoredEntries;
   /** A mirror, or any tiled copy of the log. */
   readonly from: string;
   readonly fetch: typeof fetch;
@@ -139,7 +138,7 @@ async function build(
       await store.write([
         { key: HEAD_KEY, value: utf8Encode(head) },
         ...(published === undefined ? [] : [{ key: PUBLISHED_KEY, value: utf8Encode(published) }]),
-        ...searchRows(size),
+        ...options.entries.rowsAtEnd(size),
       ]);
     } finally {
       await store.close();
@@ -165,42 +164,13 @@ async function writeEntries(
   const head = copy.checked?.checkpoint;
   if (head === undefined) return state;
   for await (const entries of fetchEntries(options, source, head)) {
-    const integrated = integrateEntries(state, readEntries(state, entries), nativeHasher);
-    await store.write(integrated.rows);
-    state = integrated.state;
+    const leaves = options.entries.leavesOf(state, entries);
+    const { state: after, rows } = integrate(state, leaves, nativeHasher);
+    await store.write([...rows, ...options.entries.rowsOf(leaves)]);
+    state = after;
     options.onProgress(state.range.size, head.size);
   }
   return state;
-}
-
-/** Entries of an audit log with their times, which increase. Throws RestoreError `altered`. */
-function readEntries(before: TreeState, entries: readonly Uint8Array[]): readonly EntryToIntegrate[] {
-  let lastLogTime = before.lastLogTime;
-  return entries.map((entry, i) => {
-    const index = before.range.size + i;
-    const logTime = logTimeOf(entry, index);
-    if (logTime <= lastLogTime) throw new RestoreError('altered', `the log time of entry ${index} does not increase`);
-    lastLogTime = logTime;
-    const leafHash = nativeHasher.leaf(entry);
-    return { index, entry, leafHash, logTime, disclosure: LOST_DISCLOSURE, byteCount: entry.length };
-  });
-}
-
-function logTimeOf(entry: Uint8Array, index: number): number {
-  try {
-    return decodeEntry(entry).logTime;
-  } catch (error) {
-    if (!(error instanceof ProofError)) throw error;
-    throw new RestoreError('altered', `entry ${index} is not the entry of an audit log`);
-  }
-}
-
-/** The search index of events without terms: whole blocks count as sealed, the rest is the tail. */
-function searchRows(size: number): readonly { readonly key: Uint8Array; readonly value: Uint8Array }[] {
-  const blocks = Math.floor(size / BLOCK_EVENTS);
-  const first = blocks * BLOCK_EVENTS;
-  const tail = Array.from({ length: size - first }, (_, i) => ({ index: first + i, terms: [] }));
-  return [{ key: SEALED_KEY, value: encodeBlockCount(blocks) }, ...tailRows(tail, nativeHasher)];
 }
 
 async function exists(path: string): Promise<boolean> {

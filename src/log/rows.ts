@@ -12,8 +12,12 @@
  *   8 firstIndex:u48        search terms of one group, see src/trail/postings.ts     (deleted when its block is sealed)
  *   9 term 0 block:u32      sealed postings of a term                                (written once)
  *   10                      number of sealed blocks                                  (replaced)
+ *   11 leafHash             index:u48: idempotency of a raw log, for ever            (written once)
+ *
+ * 4, 5, 8, 9 and 10 are rows of audit logs only, 11 of raw ones; the rest is the tree's, whatever its entries hold.
  */
 import { concatBytes, utf8Encode } from '../../proofs/bytes.ts';
+import type { Hash } from '../../proofs/hash.ts';
 import type { RangeOptions } from '../store/contract.ts';
 import { LogError } from './types.ts';
 
@@ -34,6 +38,7 @@ const KIND = {
   tail: 8,
   container: 9,
   sealed: 10,
+  leaf: 11,
 } as const;
 
 export const STATE_KEY: Uint8Array = Uint8Array.of(KIND.state);
@@ -97,6 +102,15 @@ export function decodeIdRow(row: Uint8Array): { readonly index: number; readonly
   if (row.length !== INDEX_BYTES + MAC_BYTES)
     throw new LogError('corrupt-data', 'an event id row has the wrong length');
   return { index: decodeIndex(row, 0), contentMac: row.slice(INDEX_BYTES) };
+}
+
+export function leafKey(leafHash: Hash): Uint8Array {
+  return concatBytes(Uint8Array.of(KIND.leaf), leafHash);
+}
+
+export function decodeLeafRow(row: Uint8Array): number {
+  if (row.length !== INDEX_BYTES) throw new LogError('corrupt-data', 'the row of a leaf has the wrong length');
+  return decodeIndex(row, 0);
 }
 
 export const SEALED_KEY: Uint8Array = Uint8Array.of(KIND.sealed);

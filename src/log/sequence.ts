@@ -15,9 +15,6 @@ export interface Sequenced {
   readonly event: Prepared;
 }
 
-/** How far the clock may step back before the log refuses to give out times; within it, time moves on by 1 µs. */
-export const MAX_CLOCK_STEP_BACK_US = 1_000_000;
-
 export function sequence(
   events: readonly Prepared[],
   after: { readonly size: number; readonly lastLogTime: number },

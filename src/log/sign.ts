@@ -14,8 +14,8 @@ import type { Store } from '../store/contract.ts';
 import { readItems } from './entries.ts';
 import { writeGuard } from './guard.ts';
 import type { TreeState } from './integrate.ts';
+import { MAX_CLOCK_STEP_BACK_US } from './log-time.ts';
 import { HEAD_KEY } from './rows.ts';
-import { MAX_CLOCK_STEP_BACK_US } from './sequence.ts';
 import { LogError } from './types.ts';
 
 /** A head that this log signed. */

@@ -10,6 +10,7 @@ import type { Prepared } from '../events/types.ts';
 /** The closed union of reasons for which a log refuses; the HTTP layer maps each to one status and problem type. */
 export type LogErrorCode =
   | 'overloaded'
+  | 'entry-too-large'
   | 'log-stopped'
   | 'log-closed'
   | 'clock-backwards'
@@ -115,23 +116,14 @@ export interface LogHealth {
   }[];
 }
 
-export interface Log {
+/** What a log is, whatever its entries hold: a tree that grows, heads of it, and proofs. */
+export interface TreeLog {
   readonly name: string;
   readonly origin: string;
   readonly policy: Policy;
   /** The policy file's text, as a verifier pins it. */
   readonly policyText: string;
 
-  /**
-   * Sequences, integrates and fsyncs the events, all of one call in the same order. Throws LogError `overloaded`
-   * (details.retryAfterSeconds), `log-stopped`, `log-closed` or `clock-backwards`; then nothing of the call was stored.
-   */
-  submit(events: readonly Prepared[]): Promise<readonly SubmitResult[]>;
-  /**
-   * Calls the listener with each group right after it became durable, in the order of the log and before the answers
-   * leave; it must be quick and not throw. Returns how to end it. What was durable before is read with `eventsAt`.
-   */
-  subscribe(listener: (group: readonly DurableEvent[]) => void): () => void;
   /** True once a published checkpoint covers the index, false after the timeout. */
   waitForPublished(index: number, timeoutMs: number): Promise<boolean>;
   /** The newest checkpoint that the policy's quorum has cosigned, as a signed note. */
@@ -157,8 +149,27 @@ export interface Log {
   /** Root of any size up to the tree's. */
   rootAt(size: number): Promise<Hash>;
   leafHashAt(index: number): Promise<Hash>;
-  /** `.tlog-proof` of the event against the published checkpoint, or undefined if that does not cover it yet. */
+  /** `.tlog-proof` of the entry against the published checkpoint, or undefined if that does not cover it yet. */
   receipt(index: number): Promise<string | undefined>;
+  health(): LogHealth;
+  /** Finishes what was promised within a bounded time and closes the database. */
+  close(): Promise<void>;
+}
+
+/** A log of audit events. */
+export interface Log extends TreeLog {
+  readonly kind: 'audit';
+
+  /**
+   * Sequences, integrates and fsyncs the events, all of one call in the same order. Throws LogError `overloaded`
+   * (details.retryAfterSeconds), `log-stopped`, `log-closed` or `clock-backwards`; then nothing of the call was stored.
+   */
+  submit(events: readonly Prepared[]): Promise<readonly SubmitResult[]>;
+  /**
+   * Calls the listener with each group right after it became durable, in the order of the log and before the answers
+   * leave; it must be quick and not throw. Returns how to end it. What was durable before is read with `eventsAt`.
+   */
+  subscribe(listener: (group: readonly DurableEvent[]) => void): () => void;
   eventAt(index: number): Promise<StoredEvent | undefined>;
   eventsAt(indices: readonly number[]): Promise<readonly StoredEvent[]>;
   /** Indices of the events with this id; more than one when several producers used the same id. */
@@ -177,7 +188,30 @@ export interface Log {
   }): Promise<{ readonly indices: readonly number[]; readonly complete: boolean; readonly next: number }>;
   /** First index whose log time is ≥ the given microseconds (the tree size if none). */
   indexAtTime(logTimeUs: number): Promise<number>;
-  health(): LogHealth;
-  /** Finishes what was promised within a bounded time and closes the database. */
-  close(): Promise<void>;
 }
+
+/** The answer to one entry of a raw log. */
+export interface AddResult {
+  /** `duplicate`: the log suppresses duplicates and has these bytes already, at this index. */
+  readonly status: 'accepted' | 'duplicate';
+  readonly index: number;
+  readonly leafHash: Hash;
+}
+
+/** A log of opaque bytes: each entry is hashed, kept and proven as it is, and never looked into. */
+export interface RawLog extends TreeLog {
+  readonly kind: 'raw';
+  /** Whether the same bytes get the same index, for ever. */
+  readonly deduplicates: boolean;
+
+  /**
+   * Integrates and fsyncs the entries, all of one call in the same order. Throws LogError as `Log.submit` does, and
+   * `entry-too-large`; then nothing of the call was stored.
+   */
+  add(entries: readonly Uint8Array[]): Promise<readonly AddResult[]>;
+  /** The bytes of an entry, checked against the tree; undefined beyond it. */
+  entryAt(index: number): Promise<Uint8Array | undefined>;
+}
+
+/** A log of either kind. `kind` tells them apart. */
+export type AnyLog = Log | RawLog;

@@ -10,6 +10,7 @@ import { makeSignerKey, type SignerKey, verifierKeyOf } from '../../proofs/key.t
 import { parseTilePath } from '../../proofs/tile.ts';
 import type { OpenLogOptions } from '../../src/log/options.ts';
 import { type Restored, type RestoreOptions, restoreLog } from '../../src/log/restore.ts';
+import { restoredEvents } from '../../src/log/restore-entries.ts';
 import type { Log } from '../../src/log/types.ts';
 import { memoryCopyRows } from '../../witness/copy-rows.ts';
 import { localCosigner } from '../../witness/cosigner.ts';
@@ -118,6 +119,7 @@ export async function lostLogWorld(
         directory,
         origin: ORIGIN,
         policyText,
+        entries: restoredEvents,
         from: MIRROR_URL,
         fetch: world.fetch,
         timeoutMs: 5_000,

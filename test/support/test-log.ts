@@ -12,7 +12,7 @@ import { nobleHasher } from '../../proofs/hash.ts';
 import { makeSignerKey, type SignerKey, verifierKeyOf } from '../../proofs/key.ts';
 import { formatSignatureLines } from '../../proofs/note.ts';
 import type { Prepared } from '../../src/events/types.ts';
-import { openLog } from '../../src/log/log.ts';
+import { openLog } from '../../src/log/audit-log.ts';
 import type { OpenLogOptions } from '../../src/log/options.ts';
 import type { Log } from '../../src/log/types.ts';
 

@@ -33,7 +33,7 @@ async function init(io: Io, options: InitOptions): Promise<void> {
     options.witnesses === undefined ? 'quorum none\n' : await readInput(options.witnesses, 'the witness lines');
   parsePolicy(witnessLines);
   await makeDirectory(path.dirname(logPaths(options.data, options.name).directory));
-  const identity = await createLog(options.data, options.name, options.origin);
+  const identity = await createLog(options.data, { name: options.name, origin: options.origin, kind: 'audit' });
   const paths = logPaths(options.data, options.name);
   await writeFileAtomic(paths.policy, `${logLines(identity)}${witnessLines}`);
   const tokens = await issueTokens(paths.tokens, path.join(paths.directory, 'issued'));

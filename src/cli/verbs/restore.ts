@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { base64Encode } from '../../../proofs/bytes.ts';
 import { type Restored, restoreLog } from '../../log/restore.ts';
+import { restoredBytes, restoredEvents } from '../../log/restore-entries.ts';
 import { RestoreError, type RestoreErrorCode } from '../../log/restore-error.ts';
 import { DEFAULT_DATA_DIRECTORY, logPaths } from '../data-dir.ts';
 import { CliError, type CliErrorCode } from '../errors.ts';
@@ -65,6 +66,7 @@ export function restoreVerb(io: Io): Command {
 async function restore(io: Io, flags: RestoreFlags): Promise<void> {
   const paths = logPaths(flags.data, flags.name);
   const { config } = await loadLog(paths);
+  const entries = config.kind === 'raw' ? restoredBytes(config.deduplicate) : restoredEvents;
   const policyText = await readInput(flags.policy ?? paths.policy, 'the policy');
   if (flags.pin.length > MAX_PINS) throw new CliError('usage', `at most ${MAX_PINS} pins`);
   const pins = await Promise.all(
@@ -76,6 +78,7 @@ async function restore(io: Io, flags: RestoreFlags): Promise<void> {
       directory: paths.directory,
       origin: config.origin,
       policyText,
+      entries,
       from: flags.from,
       fetch: io.fetch,
       timeoutMs: TIMEOUT_MS,
@@ -88,7 +91,7 @@ async function restore(io: Io, flags: RestoreFlags): Promise<void> {
       },
     });
     progress?.stop();
-    report(io, flags, config.origin, restored);
+    report(io, flags, config.origin, restored, entries.lost);
   } catch (error) {
     progress?.stop();
     if (!(error instanceof RestoreError)) throw error;
@@ -97,7 +100,13 @@ async function restore(io: Io, flags: RestoreFlags): Promise<void> {
   }
 }
 
-function report(io: Io, { json, data }: RestoreFlags, origin: string, restored: Restored): void {
+function report(
+  io: Io,
+  { json, data }: RestoreFlags,
+  origin: string,
+  restored: Restored,
+  lost: readonly string[],
+): void {
   const { size, root, from, agrees, silent, quorumSize, published } = restored;
   const result = {
     origin,
@@ -108,7 +117,7 @@ function report(io: Io, { json, data }: RestoreFlags, origin: string, restored: 
     silent,
     quorum_size: quorumSize,
     published,
-    lost: ['contents', 'search terms', 'event ids'],
+    lost,
   };
   printResult(io, json, result, [
     `restored   ${size} entries of ${origin} from ${from}`,
@@ -117,7 +126,9 @@ function report(io: Io, { json, data }: RestoreFlags, origin: string, restored: 
     ...silent.map((who) => `not asked  ${who}`),
     `quorum     stands behind the first ${quorumSize} entries; the log's own signature behind all`,
     published ? 'head       is public at once' : 'head       has to be cosigned again before it is public',
-    'lost       contents, search terms and event ids of these entries; their receipts and proofs are good',
+    ...(lost.length === 0
+      ? []
+      : [`lost       ${lost.join(', ')} of these entries; their receipts and proofs are good`]),
     `start it   countersign serve --data ${data}`,
   ]);
 }
