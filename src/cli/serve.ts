@@ -7,10 +7,11 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { openEvidenceDesk } from '../evidence/desk.ts';
 import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
 import type { ServedLog } from '../http/route.ts';
-import { type RunningServer, serveApp } from '../http/server.ts';
+import { type RunningServer, serveApp, type TlsFiles } from '../http/server.ts';
 import { openLog } from '../log/audit-log.ts';
 import type { LogLogger } from '../log/options.ts';
 import { LogError } from '../log/types.ts';
@@ -32,7 +33,9 @@ export interface ServeOptions {
   readonly data: string;
   readonly port: number;
   readonly host: string;
-  /** Listening elsewhere than on the loopback interface sends tokens and events in clear text. */
+  /** PEM files of a key and its certificate chain: the server speaks TLS. */
+  readonly tls?: { readonly keyFile: string; readonly certFile: string };
+  /** Listening elsewhere than on the loopback interface, without TLS, sends tokens and events in clear text. */
   readonly insecureListen: boolean;
   readonly logger: LogLogger;
 }
@@ -50,13 +53,15 @@ const LOG_DIRECTORY = /^[a-z0-9][a-z0-9-]*$/;
 /** Opens and serves every log of the data directory. Throws CliError that says what to do; then nothing is left open. */
 export async function serve(options: ServeOptions): Promise<Serving> {
   checkHost(options);
+  const tls = await readTls(options);
   const logs = new Map<string, ServedLog>();
   try {
     for (const name of await listLogs(options.data)) {
       logs.set(name, await openServedLog(path.join(dataPaths(options.data).logs, name), options.logger));
     }
     const app = createApp({ logs, logger: options.logger, processMetrics: true });
-    const server = await listen(() => serveApp(app, { host: options.host, port: options.port }), options.port);
+    const { host, port } = options;
+    const server = await listen(() => serveApp(app, { host, port, ...tls }), port);
     return {
       server,
       logs,
@@ -71,13 +76,30 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
 }
 
-function checkHost({ host, insecureListen }: ServeOptions): void {
+async function readTls({ tls }: ServeOptions): Promise<{ readonly tls?: TlsFiles }> {
+  if (tls === undefined) return {};
+  const key = await readInput(tls.keyFile, 'the TLS key');
+  const cert = await readInput(tls.certFile, 'the TLS certificate');
+  try {
+    // Throws when the two do not belong together, before any log is opened.
+    createSecureContext({ key, cert });
+  } catch (error) {
+    throw new CliError(
+      'unreadable-input',
+      `${tls.keyFile} and ${tls.certFile} are no TLS key and certificate: ${messageOf(error)}`,
+      'Both are PEM; the certificate comes first in its file, and the key belongs to it.',
+    );
+  }
+  return { tls: { key, cert } };
+}
+
+function checkHost({ host, insecureListen, tls }: ServeOptions): void {
   const isLoopback = host === LOOPBACK || host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-  if (isLoopback || insecureListen) return;
+  if (isLoopback || tls !== undefined || insecureListen) return;
   throw new CliError(
     'insecure-listen',
     `listening on ${host} would send tokens and events over the network in clear text`,
-    'Put a proxy that speaks TLS in front, on this machine, and listen on 127.0.0.1.',
+    'Give it a key and a certificate (--tls-key, --tls-cert), or listen on 127.0.0.1 behind a proxy that speaks TLS.',
     'If the network itself is protected, say so with --insecure-listen.',
   );
 }

@@ -1,10 +1,11 @@
 /**
- * Listening and going away again. Loopback unless told otherwise: what is served in clear text belongs behind a proxy
- * that speaks TLS. Slow clients run into time limits; a close lets requests in flight finish, for a bounded time.
+ * Listening and going away again. Loopback unless told otherwise: what leaves the machine goes over TLS, from here or from
+ * a proxy in front. Slow clients run into time limits; a close lets requests in flight finish, for a bounded time.
  */
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import type { App } from './route.ts';
 
@@ -13,17 +14,26 @@ export interface ServeOptions {
   readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
+  /** Speak TLS with this key and certificate chain, both PEM; clear text otherwise. */
+  readonly tls?: TlsFiles;
   readonly limits?: Partial<HttpLimits>;
+}
+
+export interface TlsFiles {
+  readonly key: string;
+  readonly cert: string;
 }
 
 export interface RunningServer {
   readonly host: string;
   readonly port: number;
-  /** `http://host:port`, without a slash at the end. */
+  /** `http://host:port`, or `https:`; without a slash at the end. */
   readonly url: string;
   /** May be called again. Takes no more connections, waits for requests in flight up to the grace time, then cuts them off. */
   close(): Promise<void>;
 }
+
+type HttpServer = Server | TlsServer;
 
 /** How often Node looks for connections that are over their time. */
 const CHECK_CONNECTIONS_MS = 1_000;
@@ -34,14 +44,14 @@ const REQUEST_TIMEOUT_MARGIN_MS = 5_000;
 /** Resolves once the port is bound; rejects with Node's error (EADDRINUSE, EACCES …) if it cannot be. */
 export async function serveApp(app: App, options: ServeOptions = {}): Promise<RunningServer> {
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
-  const server = createHttpServer(app, limits);
+  const server = createHttpServer(app, limits, options.tls);
   const host = options.host ?? '127.0.0.1';
   const address = await listen(server, host, options.port ?? 0);
   let closing: Promise<void> | undefined;
   return {
     host,
     port: address.port,
-    url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
     close: () => {
       closing ??= closeServer(server, limits.closeGraceMs);
       return closing;
@@ -49,22 +59,24 @@ export async function serveApp(app: App, options: ServeOptions = {}): Promise<Ru
   };
 }
 
-function createHttpServer(app: App, limits: HttpLimits): Server {
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    serverOptions: {
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + REQUEST_TIMEOUT_MARGIN_MS,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
-      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
-      maxHeaderSize: 16_384,
-    },
-  }) as Server; // without a createServer option it is node:http's
+function createHttpServer(app: App, limits: HttpLimits, tls: TlsFiles | undefined): HttpServer {
+  const settings = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + REQUEST_TIMEOUT_MARGIN_MS,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+    maxHeaderSize: 16_384,
+  };
+  const listener = getRequestListener(app.fetch);
+  const server =
+    tls === undefined
+      ? createServer(settings, listener)
+      : createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, listener);
   server.maxConnections = limits.maxConnections;
   return server;
 }
 
-function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
+function listen(server: HttpServer, host: string, port: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -76,7 +88,7 @@ function listen(server: Server, host: string, port: number): Promise<AddressInfo
   });
 }
 
-function closeServer(server: Server, graceMs: number): Promise<void> {
+function closeServer(server: HttpServer, graceMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const cutOff = setTimeout(() => server.closeAllConnections(), graceMs);
     // A connection that was busy when the close began stays open behind its answer, for requests that will not come.

@@ -3,15 +3,18 @@ import { Command } from 'commander';
 import { destination, pino } from 'pino';
 import { parsePort } from '../arguments.ts';
 import { DEFAULT_DATA_DIRECTORY } from '../data-dir.ts';
+import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { LOOPBACK } from '../ports.ts';
-import type { Serving } from '../serve.ts';
+import type { ServeOptions, Serving } from '../serve.ts';
 import { shutdownAsked } from '../shutdown.ts';
 
 interface ServeVerbOptions {
   readonly data: string;
   readonly port: number;
   readonly listen: string;
+  readonly tlsKey?: string;
+  readonly tlsCert?: string;
   readonly insecureListen?: boolean;
 }
 
@@ -24,6 +27,8 @@ export function serveVerb(io: Io): Command {
     .option('--data <DIR>', 'data directory', DEFAULT_DATA_DIRECTORY)
     .option('--port <N>', 'port; 0 takes any free one', parsePort, DEFAULT_PORT)
     .option('--listen <HOST>', 'address to listen on', LOOPBACK)
+    .option('--tls-key <FILE>', 'speak TLS with this private key (PEM); needs --tls-cert')
+    .option('--tls-cert <FILE>', 'the certificate and its chain (PEM)')
     .option('--insecure-listen', 'allow an address other than loopback, in clear text')
     .action((options: ServeVerbOptions) => runServer(io, options));
 }
@@ -37,6 +42,7 @@ async function runServer(io: Io, options: ServeVerbOptions): Promise<void> {
     data: options.data,
     port: options.port,
     host: options.listen,
+    ...tlsOf(options),
     insecureListen: options.insecureListen ?? false,
     logger,
   });
@@ -44,6 +50,12 @@ async function runServer(io: Io, options: ServeVerbOptions): Promise<void> {
   logger.info({ reason: await shutdown }, 'shutting down');
   await serving.close();
   logger.info({}, 'closed');
+}
+
+function tlsOf({ tlsKey, tlsCert }: ServeVerbOptions): Pick<ServeOptions, 'tls'> {
+  if (tlsKey === undefined && tlsCert === undefined) return {};
+  if (tlsKey !== undefined && tlsCert !== undefined) return { tls: { keyFile: tlsKey, certFile: tlsCert } };
+  throw new CliError('usage', 'TLS needs both --tls-key and --tls-cert');
 }
 
 function readyLine({ server, logs }: Serving): Readonly<Record<string, unknown>> {
