@@ -24,6 +24,15 @@ export async function issueTokens(tokensFile: string, directory: string): Promis
   return files;
 }
 
+/** The one token that a raw log knows. */
+export async function issueProducerToken(tokensFile: string, directory: string): Promise<string> {
+  const store = await openTokenStore(tokensFile);
+  await makeDirectory(directory);
+  const file = path.join(directory, 'producer.token');
+  await issueToken(store, 'producer', file);
+  return file;
+}
+
 async function issueToken(store: TokenStore, role: Role, file: string): Promise<void> {
   const text = (await readIfExists(file))?.trim();
   if (text !== undefined && store.find(text)?.role === role) return;

@@ -6,6 +6,7 @@
  *       "origin": "localhost/audit", "log_vkeys": ["localhost/audit+…"], "policy": "/…/policy.txt",
  *       "witness_vkeys": { "w1": ["localhost/w1+…", "localhost/w1+…"] }, "witness_urls": { "w1": "http://127.0.0.1:…" },
  *       "tokens": { "producer": "/…/producer.token", … }, "pids": { "log": 4711, "w1": 4712, … }, "up_pid": 4710,
+ *       "raw_logs": [{ "log": "bytes", "log_url": …, "origin": …, "log_vkeys": …, "policy": …, "producer_token": … }],
  *       "commands": { "log": ["/usr/bin/node", …], … }, "data": "/…" }
  */
 import { type Static, Type } from '@sinclair/typebox';
@@ -26,6 +27,14 @@ const NetworkSchema = Type.Object({
   witness_urls: Type.Record(Type.String(), Text),
   policy: Text,
   tokens: Type.Object({ producer: Text, auditor: Text, admin: Text }),
+  raw_logs: Type.Optional(
+    Type.Array(
+      Type.Object({
+        ...{ log: Text, log_url: Text, origin: Text, log_vkeys: Type.Array(Text) },
+        ...{ policy: Text, producer_token: Text },
+      }),
+    ),
+  ),
   /** Processes that run, by name; empty after everything was stopped. */
   pids: Type.Record(Type.String(), Pid),
   /** The `up` that started them; missing when none runs. */

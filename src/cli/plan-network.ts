@@ -11,6 +11,7 @@ import { issueTokens, type TokenFiles } from './issue-tokens.ts';
 import { type NetworkFile, readNetworkIfExists } from './network-file.ts';
 import { findFreePorts, isPortFree, LOOPBACK } from './ports.ts';
 import { isAlive, ownCommand } from './processes.ts';
+import { planRawLogs, type RawLogPlan } from './raw-logs.ts';
 
 export const LOG_PROCESS = 'log';
 export const WITNESS_NAMES = ['w1', 'w2', 'w3'] as const;
@@ -25,6 +26,8 @@ export interface PlanOptions {
   readonly data: string;
   /** Undefined: the port of the last time, or 8080, or any free one. */
   readonly port: number | undefined;
+  /** Name of a raw log to serve beside the audit log; those that are there are served anyway. */
+  readonly raw?: string | undefined;
   /** Told what is worth saying on the way. */
   readonly say: (line: string) => void;
 }
@@ -43,6 +46,7 @@ export interface NetworkPlan {
   readonly logCommand: readonly string[];
   readonly witnesses: readonly PlannedWitness[];
   readonly tokens: TokenFiles;
+  readonly rawLogs: readonly RawLogPlan[];
 }
 
 /** Throws CliError `already-running`, `port-taken`, and what reading a damaged directory throws. */
@@ -54,7 +58,9 @@ export async function planNetwork(options: PlanOptions): Promise<NetworkPlan> {
   const port = await chooseLogPort(before, options);
   const witnessPorts = await chooseWitnessPorts(before);
   const identity = await loadOrCreateLog(options);
+  const rawLogs = await planRawLogs(options.data, options.raw);
   const baseUrl = `http://${LOOPBACK}:${port}`;
+  const identities = [identity, ...rawLogs.map((raw) => raw.identity)];
   const logUrl = `${baseUrl}/${identity.config.name}`;
   return {
     paths,
@@ -63,9 +69,10 @@ export async function planNetwork(options: PlanOptions): Promise<NetworkPlan> {
     logUrl,
     logCommand: ownCommand('./main', ['serve', '--data', paths.directory, '--port', `${port}`]),
     witnesses: await Promise.all(
-      WITNESS_NAMES.map((name, index) => planWitness(paths, identity, logUrl, name, witnessPorts[index] ?? 0)),
+      WITNESS_NAMES.map((name, index) => planWitness(paths, identities, baseUrl, name, witnessPorts[index] ?? 0)),
     ),
     tokens: await issueTokens(logPaths(options.data, LOG_NAME).tokens, paths.tokens),
+    rawLogs,
   };
 }
 
@@ -137,8 +144,8 @@ async function loadOrCreateLog({ data, say }: PlanOptions): Promise<LogIdentity>
 /** Its configuration is a file, so that the command to start it by itself is one line. */
 async function planWitness(
   paths: DataPaths,
-  identity: LogIdentity,
-  logUrl: string,
+  identities: readonly LogIdentity[],
+  baseUrl: string,
   name: string,
   port: number,
 ): Promise<PlannedWitness> {
@@ -147,7 +154,7 @@ async function planWitness(
     name: `localhost/${name}`,
     data: path.join(paths.witnesses, name),
     listen,
-    logs: [{ origin: identity.config.origin, vkeys: identity.vkeys, url: logUrl }],
+    logs: identities.map(({ config, vkeys }) => ({ origin: config.origin, vkeys, url: `${baseUrl}/${config.name}` })),
   };
   const file = path.join(paths.witnesses, `${name}.json`);
   await writeFileAtomic(file, `${JSON.stringify(config, null, 2)}\n`);

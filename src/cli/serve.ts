@@ -10,19 +10,21 @@ import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { openEvidenceDesk } from '../evidence/desk.ts';
 import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
-import type { ServedLog } from '../http/route.ts';
+import type { AnyServedLog, ServedLog, ServedRawLog } from '../http/route.ts';
+import { isRaw } from '../http/route.ts';
 import { type RunningServer, serveApp, type TlsFiles } from '../http/server.ts';
 import { openLog } from '../log/audit-log.ts';
-import type { LogLogger } from '../log/options.ts';
+import { type LogLogger, type OpenLogOptions, SILENT_LOGGER } from '../log/options.ts';
+import { openRawLog } from '../log/raw-log.ts';
 import { LogError } from '../log/types.ts';
 import { StoreError } from '../store/contract.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
 import { openTokenStore } from '../trail/access.ts';
 import { openTrail } from '../trail/trail.ts';
-import { dataPaths, logPathsIn } from './data-dir.ts';
+import { dataPaths, type LogPaths, logPathsIn } from './data-dir.ts';
 import { CliError, messageOf, systemCode } from './errors.ts';
 import { readInput } from './files.ts';
-import { loadLog } from './init.ts';
+import { loadLog, type RawLogConfig } from './init.ts';
 import { holdTokensToEntries, openIdentity, openOidc } from './open-access.ts';
 import { openLogWatch, withClock } from './open-watch.ts';
 import { guardedFetch, readAllowedNetworks } from './outbound.ts';
@@ -42,7 +44,7 @@ export interface ServeOptions {
 
 export interface Serving {
   readonly server: RunningServer;
-  readonly logs: ReadonlyMap<string, ServedLog>;
+  readonly logs: ReadonlyMap<string, AnyServedLog>;
   /** Lets requests in flight finish, then closes the logs. */
   readonly close: () => Promise<void>;
 }
@@ -54,7 +56,7 @@ const LOG_DIRECTORY = /^[a-z0-9][a-z0-9-]*$/;
 export async function serve(options: ServeOptions): Promise<Serving> {
   checkHost(options);
   const tls = await readTls(options);
-  const logs = new Map<string, ServedLog>();
+  const logs = new Map<string, AnyServedLog>();
   try {
     for (const name of await listLogs(options.data)) {
       logs.set(name, await openServedLog(path.join(dataPaths(options.data).logs, name), options.logger));
@@ -121,18 +123,35 @@ async function listLogs(data: string): Promise<readonly string[]> {
   );
 }
 
-async function openServedLog(directory: string, logger: LogLogger): Promise<ServedLog> {
+async function openServedLog(directory: string, logger: LogLogger): Promise<AnyServedLog> {
   const paths = logPathsIn(directory);
   const { config, signers, secret } = await loadLog(paths);
   const policyText = await readInput(paths.policy, 'the policy of the log');
+  const { name, origin } = config;
+  const options: OpenLogOptions = { name, origin, directory, signers, policyText, logger };
+  try {
+    if (config.kind === 'raw') return await openServedRaw(paths, config, options);
+    return await openServedAudit(paths, secret, options);
+  } catch (error) {
+    throw openFailure(directory, error);
+  }
+}
+
+async function openServedRaw(
+  { tokens }: LogPaths,
+  { open, deduplicate }: RawLogConfig,
+  options: OpenLogOptions,
+): Promise<ServedRawLog> {
+  return { log: await openRawLog({ ...options, deduplicate }), tokens: await openTokenStore(tokens), open };
+}
+
+async function openServedAudit(paths: LogPaths, secret: Uint8Array, options: OpenLogOptions): Promise<ServedLog> {
+  const { directory, signers, logger = SILENT_LOGGER } = options;
   const tokens = await openTokenStore(paths.tokens);
   const { contextFor, useCatalogue } = await openPrepareSource(secret, paths.allowedCards);
   const fetch = guardedFetch(await readAllowedNetworks(paths.outbound));
   const access = { ...(await openOidc(paths, fetch)), ...(await openIdentity(paths, contextFor, fetch)) };
-  const { name, origin } = config;
-  const log = await openLog({ name, origin, directory, signers, policyText, logger }).catch((error: unknown) => {
-    throw openFailure(directory, error);
-  });
+  const log = await openLog(options);
   try {
     const trail = await openTrail({ log, prepareContext: contextFor, logger, onCatalogue: useCatalogue });
     await holdTokensToEntries(log, trail.recorder, tokens, logger);
@@ -144,7 +163,7 @@ async function openServedLog(directory: string, logger: LogLogger): Promise<Serv
     return { log, tokens, prepareContext: withClock(contextFor, watch), trail, watch, evidence, ...access };
   } catch (error) {
     await log.close();
-    throw openFailure(directory, error);
+    throw error;
   }
 }
 
@@ -177,13 +196,15 @@ async function listen(start: () => Promise<RunningServer>, port: number): Promis
   }
 }
 
-async function closeLogs(logs: ReadonlyMap<string, ServedLog>): Promise<void> {
+async function closeLogs(logs: ReadonlyMap<string, AnyServedLog>): Promise<void> {
   await Promise.all(
-    [...logs.values()].map(async ({ log, trail, watch, evidence }) => {
-      await evidence?.close();
-      await watch?.close();
-      await trail.close();
-      await log.close();
+    [...logs.values()].map(async (served) => {
+      if (!isRaw(served)) {
+        await served.evidence?.close();
+        await served.watch?.close();
+        await served.trail.close();
+      }
+      await served.log.close();
     }),
   );
 }

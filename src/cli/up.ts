@@ -7,6 +7,7 @@ import path from 'node:path';
 import { logPaths } from './data-dir.ts';
 import { CliError } from './errors.ts';
 import { writeFileAtomic } from './files.ts';
+import type { LogIdentity } from './init.ts';
 import { changeNetwork, type NetworkFile, readNetwork, writeNetwork } from './network-file.ts';
 import { networkPolicy, renewPinnedPolicy, type WitnessOfPolicy } from './network-policy.ts';
 import { LOG_PROCESS, type NetworkPlan, planNetwork } from './plan-network.ts';
@@ -15,6 +16,8 @@ import { type RunningProcess, startProcess } from './processes.ts';
 export interface UpOptions {
   readonly data: string;
   readonly port: number | undefined;
+  /** Name of a raw log to serve beside the audit log. */
+  readonly raw?: string | undefined;
   /** Start a process that ended again, after a pause. */
   readonly restart: boolean;
   readonly say: (line: string) => void;
@@ -182,6 +185,19 @@ async function writePolicy(plan: NetworkPlan, witnesses: readonly WitnessOfPolic
   const text =
     (await renewPinnedPolicy(files, vkeys, plan.logUrl, witnesses)) ?? networkPolicy(vkeys, plan.logUrl, witnesses);
   for (const file of [files.pinned, files.own]) await writeFileAtomic(file, text);
+  for (const { identity } of plan.rawLogs) await writeRawPolicy(plan, identity, witnesses);
+}
+
+/** A raw log has a policy of its own, with the same witnesses. */
+async function writeRawPolicy(
+  { paths, baseUrl }: NetworkPlan,
+  { config, vkeys }: LogIdentity,
+  witnesses: readonly WitnessOfPolicy[],
+): Promise<void> {
+  const own = logPaths(paths.directory, config.name).policy;
+  const url = `${baseUrl}/${config.name}`;
+  const renewed = await renewPinnedPolicy({ pinned: own, own }, vkeys, url, witnesses);
+  await writeFileAtomic(own, renewed ?? networkPolicy(vkeys, url, witnesses));
 }
 
 function describeNetwork(
@@ -199,6 +215,10 @@ function describeNetwork(
     witness_urls: Object.fromEntries(witnesses.map(({ name, url }) => [name, url])),
     policy: plan.paths.policy,
     tokens: { ...plan.tokens },
+    raw_logs: plan.rawLogs.map(({ identity: { config, vkeys }, token }) => ({
+      ...{ log: config.name, log_url: `${plan.baseUrl}/${config.name}`, origin: config.origin, log_vkeys: [...vkeys] },
+      ...{ policy: logPaths(plan.paths.directory, config.name).policy, producer_token: token },
+    })),
     pids: Object.fromEntries(children.map(({ name, pid }) => [name, pid])),
     up_pid: process.pid,
     commands: Object.fromEntries([

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
+import { addRoutes } from './add.ts';
 import { createBodyReader } from './body.ts';
 import { catalogueRoutes } from './catalogue.ts';
 import { eventRoutes } from './events.ts';
@@ -20,6 +21,7 @@ import { HttpProblem } from './problems.ts';
 import { producerKeyRoutes } from './producer-keys.ts';
 import { proofRoutes } from './proofs.ts';
 import {
+  type AnyServedLog,
   type App,
   type AppContext,
   type AppEnv,
@@ -28,7 +30,6 @@ import {
   type Route,
   refuse,
   register,
-  type ServedLog,
   type Services,
 } from './route.ts';
 import { ruleRoutes } from './rules.ts';
@@ -40,7 +41,7 @@ import { createWaits } from './wait.ts';
 
 export interface AppOptions {
   /** By the name that begins their paths. */
-  readonly logs: ReadonlyMap<string, ServedLog>;
+  readonly logs: ReadonlyMap<string, AnyServedLog>;
   readonly limits?: Partial<HttpLimits>;
   /** Told about every answer of 500 and above. */
   readonly logger?: HttpLogger;
@@ -58,6 +59,7 @@ const LOG_ROUTES: readonly Route[] = [
   ...tileRoutes,
   ...proofRoutes,
   ...submitRoutes,
+  ...addRoutes,
   ...searchRoutes,
   ...eventRoutes,
   ...evidenceRoutes,

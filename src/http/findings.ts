@@ -15,7 +15,7 @@ import { HttpProblem } from './problems.ts';
 import { decimal, invalidParameter, readQuery } from './query.ts';
 import { recordRead } from './reads.ts';
 import { privateJson } from './respond.ts';
-import type { LogExchange, Parameter, TokenExchange, TokenRoute } from './route.ts';
+import type { Parameter, TokenExchange, TokenRoute } from './route.ts';
 import { queryParameter } from './schemas.ts';
 
 const STATES = ['open', 'acknowledged'] as const;
@@ -173,7 +173,7 @@ async function acknowledgeFinding(exchange: TokenExchange): Promise<Response> {
   return privateJson(201, findingJson(finding));
 }
 
-function watchOf({ served }: LogExchange): Watch {
+function watchOf({ served }: TokenExchange): Watch {
   if (served.watch === undefined) throw new HttpProblem('unknown-path', 'This log is served without a watch.');
   return served.watch;
 }

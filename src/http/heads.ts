@@ -6,10 +6,11 @@
  */
 import { hash } from 'node:crypto';
 import { Type } from '@sinclair/typebox';
+import { MAX_BUNDLE_ENTRY_BYTES } from '../../proofs/tile.ts';
 import { MAX_EVENT_BYTES } from '../events/limits.ts';
 import { HttpProblem } from './problems.ts';
 import { PUBLIC_HEADERS, publicJson, respond, TEXT_CONTENT_TYPE } from './respond.ts';
-import type { AppContext, LogExchange, PublicRoute } from './route.ts';
+import { type AppContext, isRaw, type LogExchange, type PublicRoute } from './route.ts';
 import { CosignaturesAnswer, LogDescription } from './schemas.ts';
 
 const NOTE_CONTENT = { 'text/plain': Type.String({ description: 'A signed note (C2SP tlog-checkpoint).' }) };
@@ -83,21 +84,25 @@ function namesEtag(header: string | undefined, etag: string): boolean {
   return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
 }
 
-function describeLog({ served: { log }, services: { limits } }: LogExchange): Response {
+function describeLog({ served, services: { limits } }: LogExchange): Response {
+  const { log } = served;
   return publicJson({
     name: log.name,
     origin: log.origin,
-    kind: 'audit',
+    kind: log.kind,
+    ...(isRaw(served) ? { deduplicates: served.log.deduplicates, open: served.open } : {}),
     vkeys: log.policy.logs.filter(({ key }) => key.name === log.origin).map(({ key }) => key.vkey),
     policy: log.policyText,
-    limits: {
-      event_bytes: MAX_EVENT_BYTES,
-      batch_bytes: limits.maxBatchBytes,
-      batch_lines: limits.maxBatchLines,
-      batch_receipts: limits.maxBatchReceipts,
-      page_events: limits.maxPageEvents,
-      wait_seconds: limits.maxWaitSeconds,
-    },
+    limits: isRaw(served)
+      ? { entry_bytes: MAX_BUNDLE_ENTRY_BYTES }
+      : {
+          event_bytes: MAX_EVENT_BYTES,
+          batch_bytes: limits.maxBatchBytes,
+          batch_lines: limits.maxBatchLines,
+          batch_receipts: limits.maxBatchReceipts,
+          page_events: limits.maxPageEvents,
+          wait_seconds: limits.maxWaitSeconds,
+        },
   });
 }
 

@@ -3,15 +3,15 @@
  *
  * `/healthz` is 200 only if every log has a checkpoint that is fresh, signed by the log and cosigned by the quorum; this
  * is judged here again, from the bytes that are served and under the policy, not taken from the log's own opinion.
- * `/readyz` is 200 if every log takes events, whether or not witnesses are about.
+ * `/readyz` is 200 if every log takes entries, whether or not witnesses are about.
  */
 import { utf8Encode } from '../../proofs/bytes.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import { checkCheckpoint } from '../../proofs/policy.ts';
-import type { Log } from '../log/types.ts';
+import type { AnyLog } from '../log/types.ts';
 import type { Watch } from '../trail/watch/watch.ts';
 import { JSON_CONTENT_TYPE, respond, SECURITY_HEADERS } from './respond.ts';
-import type { Services, SiteExchange, SiteRoute } from './route.ts';
+import { isRaw, type Services, type SiteExchange, type SiteRoute } from './route.ts';
 import { HealthReport } from './schemas.ts';
 
 const HEALTH_CONTENT = { 'application/json': HealthReport };
@@ -35,7 +35,7 @@ export const healthRoutes: readonly SiteRoute[] = [
     path: '/readyz',
     access: 'site',
     description: {
-      summary: 'Does every log take events?',
+      summary: 'Does every log take entries?',
       answers: {
         200: { description: 'Yes.', content: HEALTH_CONTENT },
         503: { description: 'No; `problems` says why.', content: HEALTH_CONTENT },
@@ -60,12 +60,12 @@ function readyz({ services }: SiteExchange): Response {
   });
 }
 
-type Judge = (served: { readonly log: Log }) => { readonly ok: boolean; readonly problems: readonly string[] };
+type Judge = (served: { readonly log: AnyLog }) => { readonly ok: boolean; readonly problems: readonly string[] };
 
 function report(services: Services, judge: Judge): Response {
   const logs = [...services.logs.values()].map((served) => {
     const { ok, problems } = judge(served);
-    const watch = served.watch === undefined ? {} : { watch: watchJson(served.watch) };
+    const watch = isRaw(served) || served.watch === undefined ? {} : { watch: watchJson(served.watch) };
     return { ok, json: { ...logJson(served.log), status: ok ? 'ok' : 'failing', problems, ...watch } };
   });
   const ok = logs.every((log) => log.ok);
@@ -81,11 +81,12 @@ function report(services: Services, judge: Judge): Response {
   });
 }
 
-function logJson(log: Log): object {
+function logJson(log: AnyLog): object {
   const health = log.health();
   return {
     name: log.name,
     origin: log.origin,
+    kind: log.kind,
     tree_size: health.treeSize,
     signed_size: health.signedSize,
     published_size: health.publishedSize,
@@ -116,11 +117,11 @@ function watchJson(watch: Watch): object {
 }
 
 /** Judges the published checkpoint of a log under its own policy: a sentence if it does not pass. */
-export type CheckpointJudge = (log: Log) => string | undefined;
+export type CheckpointJudge = (log: AnyLog) => string | undefined;
 
 /** Keeps one verdict per log: verifying post-quantum signatures takes milliseconds, and health is asked often. */
 export function createCheckpointJudge(): CheckpointJudge {
-  const verdicts = new WeakMap<Log, { readonly checkpoint: string; readonly fault: string | undefined }>();
+  const verdicts = new WeakMap<AnyLog, { readonly checkpoint: string; readonly fault: string | undefined }>();
   return (log) => {
     const checkpoint = log.checkpoint();
     if (checkpoint === undefined) {
@@ -137,7 +138,7 @@ export function createCheckpointJudge(): CheckpointJudge {
   };
 }
 
-function judgeCheckpoint(log: Log, checkpoint: string): string | undefined {
+function judgeCheckpoint(log: AnyLog, checkpoint: string): string | undefined {
   try {
     checkCheckpoint(log.policy, utf8Encode(checkpoint));
     return undefined;

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { Type } from '@sinclair/typebox';
 import { html, raw } from 'hono/html';
 import { respond, SECURITY_HEADERS } from './respond.ts';
-import type { ServedLog, SiteRoute } from './route.ts';
+import type { AnyServedLog, SiteRoute } from './route.ts';
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem}
 code{font:14px ui-monospace,monospace;overflow-wrap:anywhere}li{margin:.2rem 0}`;
@@ -27,7 +27,7 @@ export const indexRoute: SiteRoute = {
     }),
 };
 
-function page(logs: readonly ServedLog[]): ReturnType<typeof html> {
+function page(logs: readonly AnyServedLog[]): ReturnType<typeof html> {
   return html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Countersign</title><meta name="viewport" content="width=device-width">
@@ -43,12 +43,12 @@ ${logs.map(logSection)}
 `;
 }
 
-function logSection({ log }: ServedLog): ReturnType<typeof html> {
+function logSection({ log }: AnyServedLog): ReturnType<typeof html> {
   const base = `/${log.name}`;
   return html`<h2>${log.name}</h2>
 <ul>
 <li>origin <code>${log.origin}</code></li>
-<li>${log.treeSize()} events, ${log.publishedSize()} of them under the published checkpoint</li>
+<li>${log.treeSize()} ${log.kind === 'raw' ? 'entries' : 'events'}, ${log.publishedSize()} of them under the published checkpoint</li>
 <li><a href="${base}/checkpoint">checkpoint</a>, <a href="${base}/head">newest signed head</a>,
 <a href="${base}/log.json">keys, policy and limits</a></li>
 </ul>

@@ -6,7 +6,7 @@ import { Type } from '@sinclair/typebox';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LogHealth } from '../log/types.ts';
 import { respond, SECURITY_HEADERS } from './respond.ts';
-import type { ServedLog, SiteRoute } from './route.ts';
+import type { AnyServedLog, SiteRoute } from './route.ts';
 import { registerWatchMetrics } from './watch-metrics.ts';
 
 export interface HttpMetrics {
@@ -24,7 +24,7 @@ const LATENCY_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2
 
 /** `withProcess`: also memory, event loop and garbage collection of this process. */
 export function createMetrics(
-  logs: ReadonlyMap<string, ServedLog>,
+  logs: ReadonlyMap<string, AnyServedLog>,
   options: { withProcess?: boolean } = {},
 ): HttpMetrics {
   const registry = new Registry();
@@ -100,7 +100,7 @@ export const metricsRoute: SiteRoute = {
     }),
 };
 
-type GaugeValue = (health: LogHealth, log: ServedLog) => number;
+type GaugeValue = (health: LogHealth, log: AnyServedLog) => number;
 
 const LOG_GAUGES: readonly (readonly [name: string, help: string, value: GaugeValue])[] = [
   [
@@ -158,7 +158,7 @@ const WITNESS_GAUGES: readonly (readonly [name: string, help: string, value: (on
     ],
   ];
 
-function registerLogGauges(registry: Registry, logs: ReadonlyMap<string, ServedLog>): void {
+function registerLogGauges(registry: Registry, logs: ReadonlyMap<string, AnyServedLog>): void {
   for (const [name, help, value] of LOG_GAUGES) {
     new Gauge({
       name,

@@ -25,6 +25,8 @@ export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 export type HttpProblemCode =
   | 'unknown-path'
   | 'unknown-log'
+  | 'not-an-audit-log'
+  | 'not-a-raw-log'
   | 'unknown-event'
   | 'contents-lost'
   | 'unknown-tile'
@@ -107,6 +109,8 @@ export interface Problem {
 export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: string]>> = {
   'unknown-path': [404, 'There is nothing at this path'],
   'unknown-log': [404, 'There is no log of this name here'],
+  'not-an-audit-log': [404, 'This log has no audit events'],
+  'not-a-raw-log': [404, 'This log takes no opaque entries'],
   'unknown-event': [404, 'There is no such event in this log'],
   'contents-lost': [410, 'The contents of this event are lost; its entry and its receipt are not'],
   'unknown-tile': [404, 'There is no such tile'],

@@ -12,7 +12,7 @@ import type { Context, Hono } from 'hono';
 import type { IdentityResolver } from '../events/identity.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { EvidenceDesk } from '../evidence/desk.ts';
-import type { Log } from '../log/types.ts';
+import type { Log, RawLog } from '../log/types.ts';
 import { type Principal, type Role, roleAllows, type TokenStore } from '../trail/access.ts';
 import { AccessError } from '../trail/access-error.ts';
 import { isJwt, type OidcVerifier, type VouchedPerson } from '../trail/oidc.ts';
@@ -28,7 +28,7 @@ import type { HttpMetrics } from './metrics.ts';
 import { HttpProblem, type Problem, problemOf, problemResponse } from './problems.ts';
 import type { Waits } from './wait.ts';
 
-/** One log as it is served. */
+/** An audit log as it is served. */
 export interface ServedLog {
   readonly log: Log;
   readonly tokens: TokenStore;
@@ -46,13 +46,23 @@ export interface ServedLog {
   readonly oidc?: OidcVerifier;
 }
 
+/** A log of opaque bytes as it is served. */
+export interface ServedRawLog {
+  readonly log: RawLog;
+  readonly tokens: TokenStore;
+  /** Anyone may add; otherwise only holders of a producer token. */
+  readonly open: boolean;
+}
+
+export type AnyServedLog = ServedLog | ServedRawLog;
+
 export interface HttpLogger {
   error(details: object, message: string): void;
 }
 
 /** What handlers use besides their own log. */
 export interface Services {
-  readonly logs: ReadonlyMap<string, ServedLog>;
+  readonly logs: ReadonlyMap<string, AnyServedLog>;
   readonly limits: HttpLimits;
   readonly bodies: BodyReader;
   readonly waits: Waits;
@@ -75,11 +85,17 @@ export interface SiteExchange {
   readonly services: Services;
 }
 
+/** About a log of any kind. */
 export interface LogExchange extends SiteExchange {
-  readonly served: ServedLog;
+  readonly served: AnyServedLog;
 }
 
-export interface TokenExchange extends LogExchange {
+export interface RawExchange extends SiteExchange {
+  readonly served: ServedRawLog;
+}
+
+export interface TokenExchange extends SiteExchange {
+  readonly served: ServedLog;
   /** Who asks. */
   readonly token: Principal;
 }
@@ -129,12 +145,19 @@ export interface PublicRoute extends RouteBase {
   readonly handle: Handler<LogExchange>;
 }
 
+/** Of raw logs: for holders of a producer token, and for anyone where the log is open. */
+export interface RawRoute extends RouteBase {
+  readonly access: 'raw';
+  readonly handle: Handler<RawExchange>;
+}
+
+/** Of audit logs. */
 export interface TokenRoute extends RouteBase {
   readonly access: Role;
   readonly handle: Handler<TokenExchange>;
 }
 
-export type Route = SiteRoute | PublicRoute | TokenRoute;
+export type Route = SiteRoute | PublicRoute | RawRoute | TokenRoute;
 
 export function register(app: App, route: Route, services: Services): void {
   const observe = services.metrics.route(route.method, route.path);
@@ -162,8 +185,10 @@ export function refuse(error: unknown, c: AppContext, services: Services): Respo
 async function answer(c: AppContext, route: Route, services: Services): Promise<Response> {
   try {
     if (route.access === 'site') return await route.handle({ c, services });
-    const served = servedLog(c, services);
-    if (route.access === 'public') return await route.handle({ c, services, served });
+    const any = servedLog(c, services);
+    if (route.access === 'public') return await route.handle({ c, services, served: any });
+    if (route.access === 'raw') return await route.handle({ c, services, served: admitted(c, rawLog(any)) });
+    const served = auditLog(any);
     const token = await authenticate(c, served);
     try {
       checkRole(token, route.access);
@@ -177,21 +202,51 @@ async function answer(c: AppContext, route: Route, services: Services): Promise<
   }
 }
 
-function servedLog(c: AppContext, services: Services): ServedLog {
+function servedLog(c: AppContext, services: Services): AnyServedLog {
   const served = services.logs.get(c.req.param('log') ?? '');
   if (served === undefined)
     throw new HttpProblem('unknown-log', 'No log of this name is served here; GET / lists them.');
   return served;
 }
 
+export function isRaw(served: AnyServedLog): served is ServedRawLog {
+  return served.log.kind === 'raw';
+}
+
+function rawLog(served: AnyServedLog): ServedRawLog {
+  if (isRaw(served)) return served;
+  throw new HttpProblem('not-a-raw-log', 'This log holds audit events: POST them to its events.');
+}
+
+function auditLog(served: AnyServedLog): ServedLog {
+  if (!isRaw(served)) return served;
+  throw new HttpProblem('not-an-audit-log', 'This log holds opaque bytes: POST them to add, GET its tiles and proofs.');
+}
+
 const BEARER = /^Bearer +([!-~]+) *$/i;
+
+/** The text of the bearer token of the request. Throws HttpProblem `missing-token`; undefined if it is malformed. */
+function bearerToken(c: AppContext, served: AnyServedLog): string | undefined {
+  const header = c.req.header('authorization');
+  if (header !== undefined) return BEARER.exec(header)?.[1];
+  throw unauthorised('missing-token', served, 'Send the header "Authorization: Bearer <token>".');
+}
+
+/** What is refused here leaves no entry: a raw log has nowhere to put one. */
+function admitted(c: AppContext, served: ServedRawLog): ServedRawLog {
+  if (served.open) return served;
+  const text = bearerToken(c, served);
+  const token = text === undefined ? undefined : served.tokens.find(text);
+  if (token === undefined) throw unauthorised('invalid-token', served, UNKNOWN_TOKEN);
+  checkRole(token, 'producer');
+  return served;
+}
+
+const UNKNOWN_TOKEN = 'The token is malformed, unknown to this log, or revoked.';
 
 /** RFC 6750: who the token of the request belongs to. Tokens of another log are unknown here. */
 async function authenticate(c: AppContext, served: ServedLog): Promise<Principal> {
-  const header = c.req.header('authorization');
-  if (header === undefined)
-    throw unauthorised('missing-token', served, 'Send the header "Authorization: Bearer <token>".');
-  const text = BEARER.exec(header)?.[1];
+  const text = bearerToken(c, served);
   if (text !== undefined && served.oidc !== undefined && isJwt(text)) return vouchedFor(c, served, served.oidc, text);
   const known = text === undefined ? undefined : served.tokens.identify(text);
   if (known?.state === 'live') return known.record;
@@ -200,7 +255,7 @@ async function authenticate(c: AppContext, served: ServedLog): Promise<Principal
     await recordRefusal(c, served, tokenActor(known.record), code);
     if (known.state === 'expired') throw unauthorised(code, served, `The token expired at ${known.record.expiresAt}.`);
   }
-  throw unauthorised('invalid-token', served, 'The token is malformed, unknown to this log, or revoked.');
+  throw unauthorised('invalid-token', served, UNKNOWN_TOKEN);
 }
 
 /** A person with a token of the identity provider. */
@@ -256,7 +311,7 @@ export async function recordRefusal(
 
 function unauthorised(
   code: 'missing-token' | 'invalid-token' | 'expired-token',
-  served: ServedLog,
+  served: AnyServedLog,
   detail: string,
 ): HttpProblem {
   const error = code === 'missing-token' ? '' : ', error="invalid_token"';

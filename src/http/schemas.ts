@@ -140,7 +140,9 @@ export const LogDescription = Type.Object(
   {
     name: Type.String(),
     origin: Type.String(),
-    kind: Type.Literal('audit'),
+    kind: Type.Union([Type.Literal('audit'), Type.Literal('raw')]),
+    deduplicates: Type.Optional(Type.Boolean({ description: 'Raw logs: the same bytes get the same index.' })),
+    open: Type.Optional(Type.Boolean({ description: 'Raw logs: anyone may add.' })),
     vkeys: Type.Array(Type.String()),
     policy: Type.String({ description: 'A C2SP tlog-policy file, as a verifier pins it.' }),
     limits: Type.Record(Type.String(), Decimal),
@@ -189,6 +191,7 @@ export const HealthReport = Type.Object(
       Type.Object({
         name: Type.String(),
         origin: Type.String(),
+        kind: Type.Union([Type.Literal('audit'), Type.Literal('raw')]),
         status: Type.Union([Type.Literal('ok'), Type.Literal('failing')]),
         problems: Type.Array(Type.String({ description: 'What happened, what it means, what to do.' })),
         tree_size: Decimal,

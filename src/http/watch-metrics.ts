@@ -2,7 +2,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { CLOCK_STATES } from '../trail/clock/check-clock.ts';
 import type { Watch, WatchStatus } from '../trail/watch/watch.ts';
-import type { ServedLog } from './route.ts';
+import { type AnyServedLog, isRaw } from './route.ts';
 
 type Watched = readonly (readonly [log: string, watch: Watch])[];
 
@@ -28,9 +28,11 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (status: Wa
   ['countersign_alerts_waiting', 'Findings that wait to be delivered.', (status) => status.alerts?.waiting ?? 0],
 ];
 
-export function registerWatchMetrics(registry: Registry, logs: ReadonlyMap<string, ServedLog>): void {
+export function registerWatchMetrics(registry: Registry, logs: ReadonlyMap<string, AnyServedLog>): void {
   const watched = (): Watched =>
-    [...logs].flatMap(([name, { watch }]) => (watch === undefined ? [] : [[name, watch] as const]));
+    [...logs].flatMap(([name, served]) =>
+      isRaw(served) || served.watch === undefined ? [] : [[name, served.watch] as const],
+    );
   for (const [name, help, value] of GAUGES) {
     new Gauge({
       name,

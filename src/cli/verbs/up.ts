@@ -13,6 +13,7 @@ import { type RunningNetwork, startNetwork, startOne } from '../up.ts';
 interface UpVerbOptions {
   readonly data: string;
   readonly port?: number;
+  readonly raw?: string;
   readonly only?: string;
   readonly restart?: boolean;
   readonly untilStdinCloses?: boolean;
@@ -30,6 +31,7 @@ export function upVerb(io: Io): Command {
       `port of the log (default: that of the last start, or ${DEFAULT_LOG_PORT}); 0 takes any`,
       parsePort,
     )
+    .option('--raw <NAME>', 'also serve a raw log of this name, for opaque bytes; made if it is not there')
     .option('--only <NAME>', `start one process again by itself: log, ${WITNESS_NAMES.join(', ')}`)
     .option('--restart', 'start a process again that ended by itself or was killed')
     .addOption(new Option('--until-stdin-closes', 'also stop when standard input ends').hideHelp())
@@ -45,9 +47,9 @@ async function up(io: Io, options: UpVerbOptions): Promise<void> {
   });
   const say = (line: string): void => io.err(`${line}\n`);
   const startedAtMs = io.nowMs();
-  const { data, port, only, restart = false } = options;
+  const { data, port, raw, only, restart = false } = options;
   const running =
-    only === undefined ? await startNetwork({ data, port, restart, say }) : await startOne(data, only, say);
+    only === undefined ? await startNetwork({ data, port, raw, restart, say }) : await startOne(data, only, say);
   say(`ready after ${((io.nowMs() - startedAtMs) / 1000).toFixed(1)} s`);
   if (options.json === true) io.out(`${JSON.stringify(readyLine(running))}\n`);
   else io.out(only === undefined ? welcome(running, io.nowMs()) : `${only} runs\n`);
@@ -72,7 +74,7 @@ ${Object.entries(network.witness_urls)
   data     ${network.data}
   policy   ${network.policy}   (what a verifier pins)
   network  ${networkFile}   (for scripts: URLs, keys, processes, token files)
-
+${(network.raw_logs ?? []).map(rawLogLines).join('')}
 Submit an event (and wait for its cosigned receipt):
 
 ${exampleCurl(network, nowMs)}
@@ -92,6 +94,10 @@ ${Object.entries(network.commands)
 
 Ctrl-C stops everything.
 `;
+}
+
+function rawLogLines({ log_url, producer_token }: NonNullable<NetworkFile['raw_logs']>[number]): string {
+  return `  raw log  ${log_url}   (POST bytes to its add, with the token in ${producer_token})\n`;
 }
 
 function exampleCurl(network: NetworkFile, nowMs: number): string {
