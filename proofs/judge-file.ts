@@ -76,6 +76,8 @@ export interface JudgeOptions {
   readonly onFiles?: (files: BundleFiles) => void;
   /** Told of the events of a bundle, and of an opened event that passed. Believe it only after the verdict. */
   readonly onEvent?: NonNullable<BundleInput['onEvent']>;
+  /** Told of the log's own entries that go with a bundle. Believe it only after the verdict. */
+  readonly onRelated?: NonNullable<BundleInput['onRelated']>;
 }
 
 export type FileJudge = (evidence: EvidenceFile) => FileReport;
@@ -124,7 +126,7 @@ export function overallVerdict(reports: readonly Pick<FileReport, 'verdict'>[]):
 type Report = (conclusion: Conclusion, more?: Partial<FileReport>) => FileReport;
 
 function judgeZip(zip: Uint8Array, pinned: Pinned, options: JudgeOptions, report: Report): FileReport {
-  const { inflate, hasher = nobleHasher, onFiles, onEvent } = options;
+  const { inflate, hasher = nobleHasher, onFiles, onEvent, onRelated } = options;
   let files: BundleFiles;
   try {
     files = readZip(zip, inflate);
@@ -133,7 +135,11 @@ function judgeZip(zip: Uint8Array, pinned: Pinned, options: JudgeOptions, report
     return report(unreadableBundle(error));
   }
   onFiles?.(files);
-  const verdict = verifyBundle({ ...pinned, files, hasher, ...(onEvent !== undefined && { onEvent }) });
+  const verdict = verifyBundle({
+    ...{ ...pinned, files, hasher },
+    ...(onEvent !== undefined && { onEvent }),
+    ...(onRelated !== undefined && { onRelated }),
+  });
   const { manifest, checkpoint, existedBy: bound } = verdict;
   const sha256 = hexEncode(hasher.sha256(zip));
   return report(verdict, {

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from 'commander';
 
 const MAX_PORT = 65_535;
 const MAX_PAGE_EVENTS = 1_000;
+const MAX_SHOWN = 1_000_000;
 /** A day. */
 const MAX_TIMEOUT_SECONDS = 86_400;
 
@@ -23,6 +24,10 @@ export function parsePageSize(text: string): number {
   const size = parseWhole(text, MAX_PAGE_EVENTS, 'a number of events');
   if (size === 0) throw new InvalidArgumentError(`It must be a number of events from 1 to ${MAX_PAGE_EVENTS}.`);
   return size;
+}
+
+export function parseCount(text: string): number {
+  return parseWhole(text, MAX_SHOWN, 'a number');
 }
 
 /** Seconds on the command line, milliseconds inside. */

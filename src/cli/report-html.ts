@@ -3,61 +3,28 @@
  * out of a file is escaped, and what no verification can say is printed on it.
  */
 
-import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
 import { LIMITS } from '../../proofs/claims.ts';
 import type { BundleSummary, FileReport } from '../../proofs/judge-file.ts';
-import type { CheckedEvent } from '../../proofs/opened-event.ts';
-import { memberAt, textAt } from '../trail/own-events.ts';
+import type { Answer } from '../evidence/answer.ts';
+import { textAt } from '../trail/own-events.ts';
 import { formatTimeUs } from '../trail/time.ts';
+import { describeEvent, ruleLines } from './answer-text.ts';
+import type { AnsweredReport } from './verify-files.ts';
 
 export interface ReportInput {
   readonly verdict: FileReport['verdict'];
-  readonly reports: readonly FileReport[];
-  /** Matches and single events, in the order of the files; the first ones. */
-  readonly events: readonly ShownEvent[];
-  /** How many there were in all. */
-  readonly eventCount: number;
+  /** With the answers that are to be printed. */
+  readonly reports: readonly AnsweredReport[];
   readonly policyFile: string;
   readonly policySha256: string;
   readonly madeAt: string;
 }
 
-/** The six facts of an event, as texts. */
-export interface ShownEvent {
-  readonly index: number;
-  readonly logTime: string;
-  readonly who: string;
-  readonly what: string;
-  readonly when: string;
-  readonly why: string;
-  readonly outcome: string;
-  readonly changed: string;
-  readonly breakGlass: boolean;
-}
-
-/** Events that are printed one by one. */
+/** Events that are printed one by one, of all files together. */
 export const MAX_REPORTED_EVENTS = 1_000;
-const MAX_CELL_CHARACTERS = 300;
-
-export function shownEvent({ index, entry, event }: CheckedEvent): ShownEvent {
-  const decision = textAt(event, 'authorization', 'decision');
-  return {
-    index,
-    logTime: formatTimeUs(entry.logTime),
-    who: cell(memberAt(event, 'actor', 'id')),
-    what: [cell(event['action']), cell(memberAt(event, 'target', 'id'))].filter((text) => text !== '').join(' → '),
-    when: cell(event['occurred_at']),
-    why: [decision ?? '', textAt(event, 'authorization', 'rule') ?? ''].filter((text) => text !== '').join(' by '),
-    outcome: cell(memberAt(event, 'outcome', 'result')),
-    changed: cell(event['changes']),
-    breakGlass: event['break_glass'] === true || decision === 'bypass',
-  };
-}
 
 export function reportHtml(input: ReportInput): string {
-  const { verdict, reports, events, eventCount, policyFile, policySha256, madeAt } = input;
-  // Overrides of the rules come first (REQUIREMENTS E9); otherwise the order of the log.
-  const sorted = [...events].sort((a, b) => Number(b.breakGlass) - Number(a.breakGlass));
+  const { verdict, reports, policyFile, policySha256, madeAt } = input;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -71,7 +38,6 @@ export function reportHtml(input: ReportInput): string {
 <p class="verdict ${verdict.toLowerCase()}">${escapeHtml(verdict)}</p>
 <p>Made ${escapeHtml(madeAt)} with the trust policy <code>${escapeHtml(policyFile)}</code>, SHA-256 <code>${escapeHtml(policySha256)}</code>.</p>
 ${reports.map(fileHtml).join('\n')}
-${eventsHtml(sorted, eventCount)}
 <h2>What no verification can say</h2>
 <ul>${LIMITS.map((limit) => `<li>${escapeHtml(limit)}</li>`).join('')}</ul>
 </body>
@@ -88,8 +54,8 @@ tr.override { background: #fee; font-weight: bold; } code { overflow-wrap: anywh
 @media print { body { margin: 0; max-width: none; } thead { display: table-header-group; } tr { break-inside: avoid; } }
 `;
 
-function fileHtml(report: FileReport): string {
-  const { file, kind, verdict, reason, claims, notes, existed_by: bound, bundle, failure } = report;
+function fileHtml(report: AnsweredReport): string {
+  const { file, kind, verdict, reason, claims, notes, existed_by: bound, bundle, failure, answer } = report;
   const rows = claims.map(
     ({ claim, result, detail }) =>
       `<tr><td>${escapeHtml(claim)}</td><td class="${result}">${escapeHtml(result)}</td><td>${escapeHtml(detail)}</td></tr>`,
@@ -103,6 +69,8 @@ function fileHtml(report: FileReport): string {
 <p><strong class="${verdict.toLowerCase()}">${escapeHtml(verdict)}</strong> (${escapeHtml(kind)}): ${escapeHtml(reason)}${where.length === 0 ? '' : ` [${escapeHtml(where.join(', '))}]`}</p>
 ${bound === undefined ? '' : `<p>Everything in it ${escapeHtml(bound)}.</p>`}
 ${bundle === undefined ? '' : bundleHtml(bundle)}
+${answer === undefined ? '' : answerHtml(answer)}
+<h3>Claims</h3>
 <table><thead><tr><th>Claim</th><th>Result</th><th>Detail</th></tr></thead><tbody>${rows.join('')}</tbody></table>
 ${notes.length === 0 ? '' : `<ul>${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>`}`;
 }
@@ -121,33 +89,29 @@ function bundleHtml(bundle: BundleSummary): string {
   return `<table>${rows.map(([name, value]) => `<tr><th>${escapeHtml(name ?? '')}</th><td>${escapeHtml(value ?? '')}</td></tr>`).join('')}</table>`;
 }
 
-function eventsHtml(events: readonly ShownEvent[], eventCount: number): string {
+function answerHtml({ events, matched, rules, notes }: Answer): string {
+  if (rules.length > 0)
+    return `<pre>${rules
+      .flatMap(ruleLines)
+      .map((line) => escapeHtml(line))
+      .join('\n')}</pre>`;
   if (events.length === 0) return '';
-  const rows = events.map(
-    ({ index, logTime, who, what, when, why, outcome, changed, breakGlass }) =>
-      `<tr${breakGlass ? ' class="override"' : ''}>${[
-        index,
-        logTime,
-        `${breakGlass ? 'OVERRIDE ' : ''}${who}`,
-        what,
-        when,
-        why,
-        outcome,
-        changed,
-      ]
-        .map((value) => `<td>${escapeHtml(`${value}`)}</td>`)
-        .join('')}</tr>`,
-  );
-  const more = eventCount > events.length ? `<p>The first ${events.length} of ${eventCount} are printed.</p>` : '';
-  const heads = ['Index', 'Log time', 'Who', 'What', 'When', 'Why allowed', 'Outcome', 'What changed'];
-  return `<h2>Events (${eventCount})</h2>${more}
-<table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
-}
-
-function cell(value: JsonValue | undefined): string {
-  if (value === undefined) return '';
-  const text = typeof value === 'string' ? value : canonicalJson(value);
-  return text.length > MAX_CELL_CHARACTERS ? `${text.slice(0, MAX_CELL_CHARACTERS)}…` : text;
+  // Overrides of the rules come first (REQUIREMENTS E9); otherwise the order of the log.
+  const sorted = [...events].sort((a, b) => Number(b.break_glass) - Number(a.break_glass));
+  const rows = sorted.map((answered) => {
+    const { heading, who, what, why, rule, changed, missing } = describeEvent(answered);
+    const facts = [
+      `${answered.index}`,
+      ...[textAt(answered.event, 'occurred_at') ?? '', answered.log_time, heading, who, what, why, rule],
+    ].map((text) => `<td>${escapeHtml(text)}</td>`);
+    const lines = [...changed, ...(missing === '' ? [] : [missing])].map((text) => escapeHtml(text)).join('<br>');
+    return `<tr${answered.break_glass ? ' class="override"' : ''}>${facts.join('')}<td>${lines}</td></tr>`;
+  });
+  const more = matched > events.length ? `<p>The first ${events.length} of ${matched} are printed.</p>` : '';
+  const heads = ['Entry', 'When', 'Log time', 'What happened', 'Who', 'Action', 'Why allowed', 'Rule', 'What changed'];
+  return `<h3>Events (${matched})</h3>${more}
+<table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table>
+${notes.map((note) => `<p>Rules: ${escapeHtml(note)}.</p>`).join('')}`;
 }
 
 /** For element content and quoted attributes; control and bidirectional characters become visible. */

@@ -3,8 +3,10 @@
  * Only the policy, the pin and the time that were given count.
  */
 import { readFile } from 'node:fs/promises';
-import { createFileJudge, type FileReport, type JudgeOptions } from '../../proofs/judge-file.ts';
-import type { CheckedEvent } from '../../proofs/opened-event.ts';
+import { MANIFEST_FILE } from '../../proofs/bundle.ts';
+import { createFileJudge, type FileReport } from '../../proofs/judge-file.ts';
+import { parseManifest } from '../../proofs/manifest.ts';
+import { type Answer, AnswerBook } from '../evidence/answer.ts';
 import { inflate } from '../evidence/read-zip.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
 import { CliError, messageOf, systemCode } from './errors.ts';
@@ -17,23 +19,44 @@ export interface PinnedFiles {
   readonly at?: number;
 }
 
-/** Told of the matches of a bundle, for whoever lists them. */
-export type OnMatch = (event: CheckedEvent) => void;
+/** A report, and what the evidence says, if it does not fail and was asked for. */
+export interface AnsweredReport extends FileReport {
+  readonly answer?: Answer;
+}
 
-export type FileVerifier = (pair: EvidencePair) => Promise<FileReport>;
+export type FileVerifier = (pair: EvidencePair) => Promise<AnsweredReport>;
 
-export function createFileVerifier(pinned: PinnedFiles, onMatch: OnMatch = () => undefined): FileVerifier {
-  const { policyText, pin, at } = pinned;
-  const onEvent: JudgeOptions['onEvent'] = (event, result) => {
-    if (result === 'match') onMatch(event);
-  };
-  const judge = createFileJudge({ policy: policyText, pin, at }, { inflate, hasher: nativeHasher, onEvent });
+/** Answers hold the first `maxEvents` events of all files together; with 0 there are none. */
+export function createFileVerifier({ policyText, pin, at }: PinnedFiles, maxEvents = 0): FileVerifier {
+  let room = maxEvents;
+  let book = new AnswerBook(room);
+  let manifest: Uint8Array | undefined;
+  const judge = createFileJudge(
+    { policy: policyText, pin, at },
+    {
+      ...{ inflate, hasher: nativeHasher },
+      onFiles: (files) => {
+        manifest = files.get(MANIFEST_FILE);
+      },
+      onEvent: (event, result) => book.takeEvent(event, result),
+      onRelated: (event) => book.takeRelated(event),
+    },
+  );
   return async ({ event, receipt }) => {
     const bytes = await readIfThere(event);
     if (bytes === undefined) return missing(event, `there is no ${event} beside its receipt`);
-    return judge({ name: event, bytes, receipt: await readIfThere(receipt) });
+    book = new AnswerBook(room);
+    manifest = undefined;
+    const report = judge({ name: event, bytes, receipt: await readIfThere(receipt) });
+    if (maxEvents === 0 || !ANSWERING.has(report.kind) || report.verdict === 'FAIL') return report;
+    const answer = book.answer(manifest && parseManifest(manifest));
+    room -= answer.events.length;
+    return { ...report, answer };
   };
 }
+
+/** What can answer a question. */
+const ANSWERING: ReadonlySet<FileReport['kind']> = new Set(['bundle', 'opened-event']);
 
 function missing(file: string, reason: string): FileReport {
   return { file, kind: 'opened-event', verdict: 'INCOMPLETE', reason, claims: [], notes: [] };

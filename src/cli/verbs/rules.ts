@@ -2,12 +2,15 @@
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { Command } from 'commander';
-import { parseIndex } from '../arguments.ts';
+import { PUBLISH_RULE, RULE_ID_PATTERN } from '../../trail/rules.ts';
+import { parseIndex, parseTimeoutMs } from '../arguments.ts';
 import { parseAnswer, send, unexpectedAnswer } from '../client.ts';
 import { CliError } from '../errors.ts';
+import { BUNDLE_TIMEOUT_MS, fetchBundle } from '../fetch-bundle.ts';
 import { type Io, oneLine, printResult } from '../io.ts';
 import { type NewRule, readRulesFromFile, readRulesFromGit } from '../read-rules.ts';
-import { addTargetOptions, resolveTarget, type TargetOptions } from '../target.ts';
+import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from '../target.ts';
+import { DEFAULT_SHOWN_EVENTS, tellBundle } from '../tell-evidence.ts';
 
 interface RuleOptions extends TargetOptions {
   readonly json?: boolean;
@@ -21,6 +24,9 @@ interface PublishOptions extends RuleOptions {
 
 interface ShowOptions extends RuleOptions {
   readonly at?: number;
+  readonly out?: string;
+  readonly policy?: string;
+  readonly timeout: number;
 }
 
 const RuleAnswer = Type.Object({
@@ -61,6 +67,9 @@ export function rulesVerb(io: Io): Command {
       'auditor',
     )
       .option('--at <INDEX>', 'only the version in force for the event at this index', parseIndex)
+      .option('--out <FILE>', 'prove it: a bundle in which no version is missing (zip), verified and told')
+      .option('--policy <FILE>', 'with --out: the trust policy to verify with (default: that of the network file)')
+      .option('--timeout <SECONDS>', 'with --out: how long it may take', parseTimeoutMs, BUNDLE_TIMEOUT_MS)
       .option('--json', 'print JSON, entries and receipts included')
       .action((id: string, options: ShowOptions) => showRule(io, id, options)),
   );
@@ -102,6 +111,7 @@ async function listRules(io: Io, options: RuleOptions): Promise<void> {
 
 async function showRule(io: Io, id: string, options: ShowOptions): Promise<void> {
   const target = await resolveTarget(io, options, 'auditor');
+  if (options.out !== undefined) return proveHistory(io, target, id, { ...options, out: options.out });
   const query = options.at === undefined ? '' : `?at=${options.at}`;
   const url = `${target.logUrl}/rules/${encodeURIComponent(id)}${query}`;
   const history = parseAnswer(url, (await send(io, target, url)).text);
@@ -112,4 +122,22 @@ async function showRule(io: Io, id: string, options: ShowOptions): Promise<void>
     return oneLine(`${one.version}  ${one.published_at}  index ${one.index}  by ${one.author}, ${approval}  ${state}`);
   });
   printResult(io, options.json, history, lines);
+}
+
+/** The publications of a rule, out of every entry of the log: the last one is the last there is. */
+async function proveHistory(
+  io: Io,
+  target: Target,
+  id: string,
+  options: ShowOptions & { readonly out: string },
+): Promise<void> {
+  if (options.at !== undefined)
+    throw new CliError('usage', '--at and --out do not go together', 'Leave one of them out.');
+  if (!new RegExp(RULE_ID_PATTERN).test(id)) {
+    throw new CliError('usage', `"${oneLine(id)}" is not the id of a rule`, 'Write it like policy.access.grant.');
+  }
+  const question = { query: `action:${PUBLISH_RULE} target:${id}` };
+  const { out, timeout: timeoutMs } = options;
+  const fetched = await fetchBundle(io, target, { question, out, timeoutMs });
+  await tellBundle(io, { ...options, show: DEFAULT_SHOWN_EVENTS }, fetched);
 }

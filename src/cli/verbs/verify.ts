@@ -9,13 +9,15 @@ import { LIMITS } from '../../../proofs/claims.ts';
 import { type FileReport, overallVerdict } from '../../../proofs/judge-file.ts';
 import { parsePolicy } from '../../../proofs/policy.ts';
 import { parseTimeUs } from '../../events/time.ts';
-import { CliError, EXIT, type ExitCode, messageOf } from '../errors.ts';
+import { parseCount } from '../arguments.ts';
+import { CliError, messageOf } from '../errors.ts';
 import { findPairs } from '../evidence-files.ts';
-import { type Io, oneLine, printResult } from '../io.ts';
+import { type Io, printResult } from '../io.ts';
 import { startProgress } from '../progress.ts';
-import { MAX_REPORTED_EVENTS, reportHtml, type ShownEvent, shownEvent } from '../report-html.ts';
+import { MAX_REPORTED_EVENTS, reportHtml } from '../report-html.ts';
 import { addTargetOptions, readPolicyText, type TargetOptions } from '../target.ts';
-import { createFileVerifier } from '../verify-files.ts';
+import { DEFAULT_SHOWN_EVENTS, EXIT_OF, reportLines } from '../tell-evidence.ts';
+import { type AnsweredReport, createFileVerifier } from '../verify-files.ts';
 import { keptHeadReport, verifyKeptHead } from '../verify-kept-head.ts';
 
 interface VerifyOptions extends TargetOptions {
@@ -24,14 +26,9 @@ interface VerifyOptions extends TargetOptions {
   readonly consistency?: string;
   readonly at?: string;
   readonly report?: string;
+  readonly show: number;
   readonly json?: boolean;
 }
-
-const EXIT_OF: Readonly<Record<FileReport['verdict'], ExitCode>> = {
-  PASS: EXIT.done,
-  FAIL: EXIT.failed,
-  INCOMPLETE: EXIT.incomplete,
-};
 
 /** From here on only what is not PASS is told in detail. */
 const MAX_DETAILED_REPORTS = 3;
@@ -55,6 +52,7 @@ export function verifyVerb(io: Io): Command {
     )
     .option('--at <TIME>', 'RFC 3339: count only what the witnesses had signed by then')
     .option('--report <FILE.html>', 'also write a report to print')
+    .option('--show <N>', `events to print (default: ${DEFAULT_SHOWN_EVENTS})`, parseCount, DEFAULT_SHOWN_EVENTS)
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -72,14 +70,11 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
   }
   const kept = names.length === 0 ? await verifyKeptHead(io, options, policy.text) : undefined;
   const pairs = names.length === 0 ? [] : await findPairs(names, options.proof);
-  const events: ShownEvent[] = [];
-  let eventCount = 0;
-  const judge = createFileVerifier({ policyText: policy.text, ...(await readPinned(options)) }, (event) => {
-    eventCount++;
-    if (options.report !== undefined && events.length < MAX_REPORTED_EVENTS) events.push(shownEvent(event));
-  });
+  const inDetail = pairs.length <= MAX_DETAILED_REPORTS;
+  const maxEvents = Math.max(inDetail ? options.show : 0, options.report === undefined ? 0 : MAX_REPORTED_EVENTS);
+  const judge = createFileVerifier({ policyText: policy.text, ...(await readPinned(options)) }, maxEvents);
   const progress = startProgress(io, 'verified', pairs.length);
-  const reports: FileReport[] = kept === undefined ? [] : [keptHeadReport(options.pin ?? '', kept)];
+  const reports: AnsweredReport[] = kept === undefined ? [] : [keptHeadReport(options.pin ?? '', kept)];
   try {
     for (const pair of pairs) {
       reports.push(await judge(pair));
@@ -92,14 +87,14 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
   if (options.report !== undefined) {
     const policySha256 = createHash('sha256').update(policy.text).digest('hex');
     const madeAt = new Date(io.nowMs()).toISOString();
-    const html = reportHtml({ verdict, reports, events, eventCount, policyFile: policy.file, policySha256, madeAt });
+    const html = reportHtml({ verdict, reports, policyFile: policy.file, policySha256, madeAt });
     await writeFile(options.report, html);
   }
   const count = (which: FileReport['verdict']): number => reports.filter((report) => report.verdict === which).length;
   const totals = { passed: count('PASS'), failed: count('FAIL'), incomplete: count('INCOMPLETE') };
   const result = { verdict, ...totals, policy: policy.file, results: reports.map(resultJson), limits: LIMITS };
   printResult(io, options.json, result, [
-    ...reports.flatMap((report) => describeReport(report, reports.length <= MAX_DETAILED_REPORTS)),
+    ...reports.flatMap((report) => reportLines(report, inDetail ? options.show : undefined)),
     reports.length === 0
       ? 'INCOMPLETE: there is no event to verify'
       : `${verdict}: ${totals.passed} passed, ${totals.failed} failed, ${totals.incomplete} incomplete`,
@@ -111,7 +106,7 @@ async function verify(io: Io, names: readonly string[], options: VerifyOptions):
 }
 
 /** `event` is the older name of `file`, which programs may read. */
-function resultJson({ file, ...rest }: FileReport): object {
+function resultJson({ file, ...rest }: AnsweredReport): object {
   return { event: file, file, ...rest };
 }
 
@@ -132,23 +127,4 @@ async function readPin(file: string): Promise<Uint8Array> {
   } catch (error) {
     throw new CliError('unreadable-input', `cannot read ${file}: ${messageOf(error)}`);
   }
-}
-
-function describeReport(report: FileReport, inDetail: boolean): readonly string[] {
-  if (report.verdict === 'PASS' && !inDetail) return [];
-  const { index, failure, existed_by: bound } = report;
-  const at = failure?.index ?? index;
-  const where = [
-    ...(at === undefined ? [] : [`index ${at}`]),
-    ...(failure?.field === undefined ? [] : [`field ${oneLine(JSON.stringify(failure.field))}`]),
-  ];
-  const head = `${report.verdict}  ${report.file}${where.length === 0 ? '' : `  (${where.join(', ')})`}`;
-  if (report.claims.length === 0) return [head, `  ${oneLine(report.reason)}`];
-  const named = report.claims.some(({ claim }) => claim === 'existed-by');
-  return [
-    head,
-    ...report.claims.map(({ claim, result, detail }) => `  ${result.padEnd(10)} ${claim}: ${oneLine(detail)}`),
-    ...(bound === undefined || named ? [] : [`  bound      ${bound}`]),
-    ...report.notes.map((note) => `  note       ${oneLine(note)}`),
-  ];
 }
