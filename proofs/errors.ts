@@ -67,7 +67,11 @@ export type ProofErrorCode =
   | 'unexpected-event'
   | 'filter-mismatch'
   | 'count-mismatch'
-  | 'pin-mismatch';
+  | 'producer-key-not-valid'
+  | 'pin-mismatch'
+  | 'invalid-sample'
+  | 'sample-mismatch'
+  | 'bad-beacon';
 
 /** Values that name what went wrong: an index, a field id, a size. Never contents. */
 export type ErrorDetails = Readonly<Record<string, string | number>>;

@@ -67,6 +67,8 @@ export interface FilteredEvent {
   readonly card: readonly CardField[];
   /** The opened fields, `log` among them if it is. */
   readonly fields: ReadonlyMap<string, JsonValue>;
+  /** Nobody knows which fields the event had: of its members nothing can be said. */
+  readonly contentsLost?: true;
 }
 
 export type FilterResult =
@@ -74,6 +76,9 @@ export type FilterResult =
   | { readonly result: 'no-match' }
   /** `field` is the first one that would decide and is not opened, or that does not say what was asked. */
   | { readonly result: 'cannot'; readonly field: string };
+
+/** The value of a member, undefined if the event has none, or the id of the field that hides it. */
+export type SeenMember = { readonly value: JsonValue | undefined } | { readonly hiddenIn: string };
 
 export const MAX_FILTER_VALUES = 100;
 export const MAX_FILTER_VALUE_CHARACTERS = 1_000;
@@ -129,10 +134,25 @@ export function filterFieldIds(filter: BundleFilter, card: readonly CardField[])
   return [...ids].filter((id) => needed.has(id));
 }
 
+/** The member that answers a filter; undefined for the producer, which is no member. */
+export function filterMember(name: BundleFilterName): string | undefined {
+  return MEMBERS[name];
+}
+
+/** A member of the event by its path, undefined if it has none; or the id of the field that hides it. */
+export function eventMember(path: string, { card, fields }: Pick<FilteredEvent, 'card' | 'fields'>): SeenMember {
+  return readMember(path, idsOf(card), fields);
+}
+
+/** The field that shows a member of an event with this card, if any does. */
+export function memberFieldId(path: string, card: readonly CardField[]): string | undefined {
+  return holderOf(path, idsOf(card));
+}
+
 /** Whether the event is a match. Its range of log time is not looked at: that is a range of indices. */
 export function evaluateFilter(filter: BundleFilter, event: FilteredEvent): FilterResult {
   const ids = idsOf(event.card);
-  const read: ReadMember = (path) => readMember(path, ids, event.fields);
+  const read: ReadMember = (path) => (event.contentsLost ? { hiddenIn: path } : readMember(path, ids, event.fields));
   let hidden: string | undefined;
   for (const result of conditionsOf(filter, event.producerId, read)) {
     if (result === false) return { result: 'no-match' };
@@ -148,8 +168,7 @@ const PREFIX_SUFFIX = '.*';
 /** True, false, or the id of the field that would tell. */
 type Condition = boolean | string;
 
-/** The value of a member, undefined if the event has none, or the id of the field that hides it. */
-type ReadMember = (path: string) => { readonly value: JsonValue | undefined } | { readonly hiddenIn: string };
+type ReadMember = (path: string) => SeenMember;
 
 function* conditionsOf(filter: BundleFilter, producerId: string, read: ReadMember): Generator<Condition> {
   for (const [name, values] of filter.filters) {
@@ -166,13 +185,13 @@ function* conditionsOf(filter: BundleFilter, producerId: string, read: ReadMembe
   });
 }
 
-function test(member: ReturnType<ReadMember>, accept: (value: string) => boolean): Condition {
+function test(member: SeenMember, accept: (value: string) => boolean): Condition {
   if ('hiddenIn' in member) return member.hiddenIn;
   return typeof member.value === 'string' && accept(member.value);
 }
 
 /** Entries from before the class was kept do not say it: they could be of any. */
-function isOfClass(said: ReturnType<ReadMember>, values: readonly string[]): Condition {
+function isOfClass(said: SeenMember, values: readonly string[]): Condition {
   if ('value' in said && said.value === undefined) return LOG_FIELD_ID;
   return test(said, (value) => values.includes(value));
 }
@@ -212,11 +231,7 @@ function holderOf(path: string, ids: ReadonlySet<string>): string | undefined {
   }
 }
 
-function readMember(
-  path: string,
-  ids: ReadonlySet<string>,
-  fields: ReadonlyMap<string, JsonValue>,
-): ReturnType<ReadMember> {
+function readMember(path: string, ids: ReadonlySet<string>, fields: ReadonlyMap<string, JsonValue>): SeenMember {
   const holder = holderOf(path, ids);
   if (holder === undefined) return { value: undefined };
   if (!fields.has(holder)) return { hiddenIn: holder };

@@ -11,6 +11,7 @@ import { judgeMlDsa44 } from './mldsa44.ts';
 import { judgeNotes } from './notes.ts';
 import { judgePolicy } from './policy.ts';
 import { judgeProof } from './proof.ts';
+import { judgeSampling } from './sampling.ts';
 import { judgeTiles } from './tiles.ts';
 import { type Family, type Fields, isFields, NotUnderstood, type VectorFile, type Verdict } from './vector.ts';
 import { judgeWitness } from './witness.ts';
@@ -34,6 +35,7 @@ const FAMILIES: ReadonlyMap<string, Family> = new Map([
   ['mldsa44', judgeMlDsa44],
   ['witness', judgeWitness],
   ['mirror', judgeMirror],
+  ['sampling', judgeSampling],
   ['scitt', () => undefined],
 ]);
 
