@@ -17,6 +17,8 @@ export interface HeadsToCompare {
   /** Whether the database holds a head that this log signed. */
   readonly hasSignedHead: boolean;
   readonly guardPath: string;
+  /** The newest tree from which submissions were answered, see acknowledged.ts. */
+  readonly acknowledged: GuardedHead | undefined;
   readonly witnessReports: readonly WitnessReport[];
   /** The checkpoint of a report, if this log's own keys signed it. */
   readonly signedByThisLog: (note: Uint8Array) => Checkpoint | undefined;
@@ -37,6 +39,7 @@ export async function compareHeads(heads: HeadsToCompare): Promise<{ readonly un
     }
     await compareWith(heads, guard, `the guard file ${heads.guardPath}`);
   }
+  if (heads.acknowledged?.origin === heads.origin) await compareWithAcknowledged(heads, heads.acknowledged);
   const unreachable: string[] = [];
   for (const { endpoint, note, error } of heads.witnessReports) {
     const name = endpoint.names[0] ?? endpoint.url;
@@ -59,7 +62,7 @@ export async function compareWith(
       `the database has ${heads.size} entries, but ${holder} holds a head of size ${known.size} that this log signed: ` +
         `entries ${heads.size} to ${known.size - 1} are lost, as after a restore from an old backup. Nothing is signed, ` +
         'because a second history would be a fork. Put back the newest copy of the database; if it is truly gone, ' +
-        'only a new origin that links to the lost head can go on.',
+        'only a new origin that links to the lost head can go on: `countersign recover`.',
       { databaseSize: heads.size, lostSize: known.size },
     );
   }
@@ -72,12 +75,29 @@ export async function compareWith(
   );
 }
 
+/** Entries that no head covers yet, and of which somebody was told the index. */
+async function compareWithAcknowledged(heads: HeadsToCompare, known: GuardedHead): Promise<void> {
+  if (known.size <= heads.size && equalBytes(await heads.rootAt(known.size), known.root)) return;
+  const what =
+    known.size > heads.size
+      ? `entries ${heads.size} to ${known.size - 1} were acknowledged to their producers and are not in the database`
+      : `the first ${known.size} entries are not those that were acknowledged to their producers`;
+  throw new LogError(
+    'rolled-back',
+    `the database has ${heads.size} entries; ${what}, as after an older copy of it was put back or its newest writes were ` +
+      'damaged. Nothing is signed. Stop the log and put back the newest copy of the database. If there is none, these ' +
+      'entries are lost: `countersign repair --forget-acknowledged` goes on without them and makes that an entry.',
+    { databaseSize: heads.size, lostSize: known.size },
+  );
+}
+
 function guardMissing(heads: HeadsToCompare): LogError {
   return new LogError(
     'guard-missing',
     `the guard file ${heads.guardPath} is missing although the database has ${heads.size} entries. It holds the last ` +
-      'signed head, without which a set-back database cannot be told from a whole one. Nothing is signed. Put the file ' +
-      'back from where the log directory was copied.',
+      'signed head, without which a set-back database cannot be told from a whole one. Nothing is signed. Stop the log and ' +
+      'put the file back from where the log directory was copied; if there is no copy, `countersign repair --guard` makes ' +
+      'it again and asks the witnesses first.',
     { databaseSize: heads.size },
   );
 }

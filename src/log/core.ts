@@ -8,11 +8,12 @@ import { verifyCheckpoint } from '../../proofs/checkpoint.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
 import { logKeysAt, type Policy, parsePolicy } from '../../proofs/policy.ts';
-import { type CompactRange, rangeAt } from '../../proofs/range.ts';
+import { type CompactRange, rangeAt, rangeRoot } from '../../proofs/range.ts';
 import type { Store } from '../store/contract.ts';
+import { openAcknowledged, readAcknowledged } from './acknowledged.ts';
 import { compareHeads, compareWith } from './compare-heads.ts';
 import { Cosigner } from './cosign.ts';
-import { readGuard } from './guard.ts';
+import { ACKNOWLEDGED_FILE, GUARD_FILE, readGuard } from './guard.ts';
 import type { TreeState } from './integrate.ts';
 import { HeadKeeper } from './keep-heads.ts';
 import { checkNewestEntries, loadState } from './load.ts';
@@ -50,6 +51,7 @@ export interface LogCore<Item, Result, Own> extends TreeCore {
   /** What reading this kind of log needs beside the tree. */
   readonly own: Own;
   closeKind(): Promise<void>;
+  closeFiles(): Promise<void>;
 }
 
 export interface CoreOptions<Item, Result, Own> extends TreeCoreOptions {
@@ -87,7 +89,7 @@ async function buildCore<Item, Result, Own>(
   const nowMs = (): number => Math.floor(nowUs() / 1000);
   const policy = parsePolicy(options.policyText);
   checkSigners(options.signers, policy, options.origin);
-  const guardPath = join(options.directory, 'guard');
+  const guardPath = join(options.directory, GUARD_FILE);
 
   let durable = await loadState(store, hasher);
   await checkNewestEntries(store, durable, limits.startCheckEntries, hasher);
@@ -104,6 +106,8 @@ async function buildCore<Item, Result, Own>(
   const cosigner = new Cosigner({ policy, origin: options.origin, nowMs });
   const publisher = new Publisher(store, nowMs, await loadPublished(store, policy, logger));
   const found = await findLastHead(given, policy, cosigner, guardPath, durable, proofSource);
+
+  const acknowledged = await openAcknowledged(join(options.directory, ACKNOWLEDGED_FILE));
 
   let unpublishedSinceMs: number | null = durable.range.size > (publisher.published?.size ?? 0) ? nowMs() : null;
 
@@ -148,7 +152,9 @@ async function buildCore<Item, Result, Own>(
     limits,
     state: durable,
     planner: kind.planner,
-    onDurable: (state) => {
+    onDurable: async (state) => {
+      const { origin } = options;
+      await acknowledged.write({ origin, size: state.range.size, root: rangeRoot(state.range, hasher) });
       durable = state;
       unpublishedSinceMs ??= nowMs();
     },
@@ -167,6 +173,7 @@ async function buildCore<Item, Result, Own>(
     client,
     own: kind.own,
     closeKind: () => kind.close(),
+    closeFiles: () => acknowledged.close(),
     durableState: () => durable,
     rootAt: (size) => rootAt(proofSource(), size),
     unpublishedSinceMs: () => {
@@ -229,6 +236,7 @@ export async function closeCore<Item, Result, Own>(core: LogCore<Item, Result, O
   core.client.close();
   await Promise.race([drain(), timeout]);
   clearTimeout(timer);
+  await core.closeFiles();
   await core.store.close();
 }
 
@@ -257,6 +265,7 @@ async function findLastHead(
       rootAt: (size) => rootAt(proofSource(), size),
       hasSignedHead: row !== undefined,
       guardPath,
+      acknowledged: await readAcknowledged(join(options.directory, ACKNOWLEDGED_FILE)),
       witnessReports: await askWitnesses({ policy, origin, timeoutMs: limits.witnessTimeoutMs, fetch: options.fetch }),
       signedByThisLog: (note) => cosigner.signedByThisLog(note),
     });

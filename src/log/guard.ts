@@ -14,6 +14,10 @@ import { formatCheckpointBody, parseCheckpointBody } from '../../proofs/checkpoi
 import { type Hash, sha256 } from '../../proofs/hash.ts';
 import { LogError } from './types.ts';
 
+/** Names of the two files in a log's directory. */
+export const GUARD_FILE = 'guard';
+export const ACKNOWLEDGED_FILE = 'acknowledged';
+
 const FORMAT_LINE = 'countersign/guard/v1\n';
 const DIGEST_CHARACTERS = 64;
 
@@ -30,26 +34,45 @@ export async function readGuard(path: string): Promise<GuardedHead | undefined> 
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new LogError('guard-corrupt', `the guard file ${path} cannot be read`);
+    throw new LogError(
+      'guard-corrupt',
+      `the guard file ${path} cannot be read: ${messageOf(error)}. Nothing is signed.`,
+    );
   }
+  const head = parseGuard(text);
+  if (head !== undefined) return head;
+  throw new LogError(
+    'guard-corrupt',
+    `the guard file ${path} is damaged. It holds the last head that this log signed, without which a set-back database ` +
+      'cannot be told from a whole one. Nothing is signed. Stop the log and put back the copy of the file that belongs to ' +
+      'this database; if there is none, `countersign repair --guard` makes it again and asks the witnesses first.',
+  );
+}
+
+/** The head in a guard file's text; undefined for any other text. */
+export function parseGuard(text: string): GuardedHead | undefined {
   const content = text.slice(0, -(DIGEST_CHARACTERS + 1));
-  if (!content.startsWith(FORMAT_LINE) || text !== `${content}${digestOf(content)}\n`) {
-    throw new LogError('guard-corrupt', `the guard file ${path} is damaged`);
-  }
+  if (!content.startsWith(FORMAT_LINE) || text !== `${content}${digestOf(content)}\n`) return undefined;
   try {
     return parseCheckpointBody(content.slice(FORMAT_LINE.length));
   } catch {
-    throw new LogError('guard-corrupt', `the guard file ${path} holds no head`);
+    // The digest fits something that is no head: as bad as none.
+    return undefined;
   }
+}
+
+/** The text of a guard file. */
+export function formatGuard(head: GuardedHead): string {
+  const content = FORMAT_LINE + formatCheckpointBody(head);
+  return `${content}${digestOf(content)}\n`;
 }
 
 /** Replaces the file by rename, fsynced before and after: a crash leaves the old head or the new one, never half. */
 export async function writeGuard(path: string, head: GuardedHead): Promise<void> {
-  const content = FORMAT_LINE + formatCheckpointBody(head);
   const temporary = `${path}.new`;
   const file = await open(temporary, 'w', 0o600);
   try {
-    await file.writeFile(`${content}${digestOf(content)}\n`);
+    await file.writeFile(formatGuard(head));
     await file.sync();
   } finally {
     await file.close();
@@ -65,4 +88,8 @@ export async function writeGuard(path: string, head: GuardedHead): Promise<void>
 
 function digestOf(content: string): string {
   return hexEncode(sha256(utf8Encode(content)));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

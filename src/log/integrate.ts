@@ -6,12 +6,12 @@
  * bring beside the tree.
  */
 import { concatBytes } from '../../proofs/bytes.ts';
-import { encodeCbor } from '../../proofs/cbor.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
 import { appendLeaves, type CompactRange, EMPTY_RANGE } from '../../proofs/range.ts';
 import { encodeEntryBundle, TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
 import type { PutRow } from '../store/contract.ts';
 import { type ChunkKind, chunkKey, STATE_KEY, tileKey } from './rows.ts';
+import { encodeState } from './state-row.ts';
 
 /** The tree as the log holds it in memory. Values are never changed: a plan that fails leaves no trace. */
 export interface TreeState {
@@ -27,8 +27,6 @@ export const EMPTY_STATE: TreeState = { range: EMPTY_RANGE, edges: [], lastLogTi
 /** Events in one stored row: large enough to be cheap to write, small enough to be cheap to read for one event. */
 const CHUNK_EVENTS = 64;
 const CHUNK_BYTES = 256 * 1024;
-
-export const STATE_FORMAT = 'countersign/state/v1';
 
 export interface Integrated {
   readonly state: TreeState;
@@ -67,7 +65,10 @@ export function integrate(before: TreeState, leaves: readonly Leaf[], hasher: Ha
   );
   const state: TreeState = { range, edges, lastLogTime: leaves.at(-1)?.logTime ?? before.lastLogTime };
   const entries = chunkRows('entries', leaves, (chunk) => encodeEntryBundle(chunk.map((one) => one.entry)));
-  return { state, rows: [...rows, ...entries, { key: STATE_KEY, value: encodeState(state) }] };
+  return {
+    state,
+    rows: [...rows, ...entries, { key: STATE_KEY, value: encodeState(range, state.lastLogTime, edges[0] ?? []) }],
+  };
 }
 
 /** Rows of one kind for consecutive leaves, several to a row. */
@@ -77,11 +78,6 @@ export function chunkRows<T extends Pick<Leaf, 'index' | 'byteCount'>>(
   encode: (chunk: readonly T[]) => Uint8Array,
 ): readonly PutRow[] {
   return chunks(leaves).map((chunk) => ({ key: chunkKey(kind, chunk[0]?.index ?? 0), value: encode(chunk) }));
-}
-
-/** The durable part of the state; the edges are rebuilt from tiles and entries at start, which checks them. */
-export function encodeState(state: TreeState): Uint8Array {
-  return encodeCbor([STATE_FORMAT, state.range.size, state.lastLogTime, state.range.hashes]);
 }
 
 function chunks<T extends Pick<Leaf, 'byteCount'>>(leaves: readonly T[]): readonly (readonly T[])[] {

@@ -14,6 +14,9 @@ import type { Publisher } from './publish.ts';
 import { type SignedHead, type SignOptions, signHead } from './sign.ts';
 import { LogError, type SigningState } from './types.ts';
 
+/** Longest pause between two attempts to sign a head. */
+const MAX_RETRY_MS = 5_000;
+
 export interface HeadKeeperOptions {
   readonly sign: SignOptions;
   readonly policy: Policy;
@@ -42,6 +45,9 @@ export class HeadKeeper {
   #refusal: LogError | undefined;
   /** Why the last attempt failed, where the next one may succeed. */
   #hindrance: LogError | undefined;
+  /** Attempts that failed since the last head, and when the next one is due, on the clock of `elapsedMs`. */
+  #failures = 0;
+  #nextAttemptAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #signing: Promise<void> | undefined;
 
@@ -86,13 +92,17 @@ export class HeadKeeper {
     return accepted;
   }
 
+  /** Signs what no head covers yet, so that the guard knows of everything that was acknowledged. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#signing;
+    const isCovered = this.#head?.checkpoint.size === this.#options.durableState().range.size;
+    if (!isCovered && this.#refusal === undefined) await this.#sign();
   }
 
   #tick(): void {
     if (this.#signing !== undefined || this.#refusal !== undefined || !this.#isDue()) return;
+    if (this.#options.elapsedMs() < this.#nextAttemptAt) return;
     this.#signing = this.#sign().finally(() => {
       this.#signing = undefined;
     });
@@ -114,7 +124,7 @@ export class HeadKeeper {
       this.#lastSigned = head.range;
       this.#head = head;
       this.#signedAt = this.#options.elapsedMs();
-      this.#hindrance = undefined;
+      this.#overcome();
       const cosigned = cosigner.open(head);
       if (quorumSatisfied(policy, new Set())) await this.#publish(cosigned);
       onHead(head);
@@ -142,8 +152,25 @@ export class HeadKeeper {
       return;
     }
     const reason = error instanceof Error ? error.message : String(error);
-    this.#hindrance =
+    const hindrance =
       error instanceof LogError ? error : new LogError('log-stopped', `the head could not be signed: ${reason}`);
-    this.#options.logger.warn({ reason }, 'the head could not be signed; it is tried again');
+    const { logger, limits, elapsedMs } = this.#options;
+    // Said once, and again when it is something else: the log file of a bad night must stay readable.
+    if (hindrance.message !== this.#hindrance?.message) {
+      logger.warn({ reason }, 'the head could not be signed; it is tried again, less and less often');
+    }
+    this.#hindrance = hindrance;
+    const delayMs = Math.min(MAX_RETRY_MS, limits.signIntervalMs * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#nextAttemptAt = elapsedMs() + delayMs;
+  }
+
+  #overcome(): void {
+    if (this.#hindrance !== undefined) {
+      this.#options.logger.info({ failures: this.#failures }, 'heads are signed again');
+    }
+    this.#hindrance = undefined;
+    this.#failures = 0;
+    this.#nextAttemptAt = 0;
   }
 }

@@ -4,17 +4,23 @@
  * records from its middle without a word. Anything that does not fit stops the log with the index at fault.
  */
 import { equalBytes } from '../../proofs/bytes.ts';
-import { type CborValue, decodeCbor } from '../../proofs/cbor.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
-import { assertRange, type CompactRange, rangeAt, rangeRoot } from '../../proofs/range.ts';
+import { rangeAt, rangeRoot } from '../../proofs/range.ts';
 import { decodeTile, FULL_TILE_BYTES, TILE_WIDTH } from '../../proofs/tile.ts';
 import { rootOfHashes } from '../../proofs/tree.ts';
 import type { Store } from '../store/contract.ts';
 import { readAllItems, readItems } from './entries.ts';
-import { EMPTY_STATE, STATE_FORMAT, type TreeState } from './integrate.ts';
+import { EMPTY_STATE, type TreeState } from './integrate.ts';
 import { chunkHolding, STATE_KEY, tileKey } from './rows.ts';
+import { decodeState, type StoredState } from './state-row.ts';
+import { surveyStored } from './survey-tree.ts';
 import { TreeReader } from './tree-reader.ts';
 import { LogError } from './types.ts';
+
+/** A larger log is not read as a whole at start only to say what is wrong with it. */
+const MAX_SURVEYED_ENTRIES = 4_000_000;
+/** Of what is wrong, said in one message. */
+const MAX_NAMED = 3;
 
 /** Throws LogError `corrupt-data` naming what is missing or altered. */
 export async function loadState(store: Store, hasher: Hasher): Promise<TreeState> {
@@ -25,16 +31,27 @@ export async function loadState(store: Store, hasher: Hasher): Promise<TreeState
       throw new LogError('corrupt-data', 'the database has entries but its tree state is missing');
     return EMPTY_STATE;
   }
-  const { range, lastLogTime } = decodeState(row);
+  const stored = decodeState(row);
+  const { range, lastLogTime } = stored;
   const state: TreeState = { range, edges: await rebuildEdges(store, range.size, hasher), lastLogTime };
   // The rebuilt edges and the stored peaks must describe one tree: every peak is a fold of edge hashes.
   const rebuilt = await rangeAt(range.size, new TreeReader(store, hasher).hashReader(state));
-  if (!equalBytes(rangeRoot(rebuilt, hasher), rangeRoot(range, hasher))) {
-    throw new LogError('corrupt-data', `the tiles on disk do not lead to the stored root of size ${range.size}`, {
-      size: range.size,
-    });
-  }
+  if (!equalBytes(rangeRoot(rebuilt, hasher), rangeRoot(range, hasher)))
+    throw await notOfThisRoot(store, stored, hasher);
   return state;
+}
+
+/** The tree does not hold together; says which of its entries or tiles is to blame, as far as that takes seconds. */
+async function notOfThisRoot(store: Store, { range, marks }: StoredState, hasher: Hasher): Promise<LogError> {
+  const { size } = range;
+  const general = `the entries and tiles on disk do not lead to the stored root of size ${size}`;
+  if (size > MAX_SURVEYED_ENTRIES)
+    return new LogError('corrupt-data', `${general}; \`countersign fsck\` names them`, { size });
+  const { damages } = (await surveyStored(store, size, hasher)).judge(range.hashes, marks);
+  const named = damages.map(({ found }) => found).slice(0, MAX_NAMED);
+  const more =
+    damages.length > named.length ? [`${damages.length - named.length} more: \`countersign fsck\` names them`] : [];
+  return new LogError('corrupt-data', [general, ...named, ...more].join('; '), { size, index: damages[0]?.index ?? 0 });
 }
 
 /** Compares the newest `count` entries with the tree, oldest first. Throws `corrupt-data` with the first bad index. */
@@ -56,35 +73,6 @@ export function checkEntry(index: number, entry: Uint8Array, expected: Hash | un
   throw new LogError('corrupt-data', `entry ${index} was altered on disk: its hash is not the one in the tree`, {
     index,
   });
-}
-
-function decodeState(row: Uint8Array): { readonly range: CompactRange; readonly lastLogTime: number } {
-  const malformed = (): LogError => new LogError('corrupt-data', 'the stored tree state is malformed');
-  let value: CborValue;
-  try {
-    value = decodeCbor(row);
-  } catch {
-    throw malformed();
-  }
-  if (!Array.isArray(value)) throw malformed();
-  const [format, size, lastLogTime, hashes]: readonly CborValue[] = value;
-  if (
-    format !== STATE_FORMAT ||
-    typeof size !== 'number' ||
-    typeof lastLogTime !== 'number' ||
-    !Array.isArray(hashes)
-  ) {
-    throw malformed();
-  }
-  const peaks = hashes.map((hash: CborValue) => {
-    if (!(hash instanceof Uint8Array)) throw malformed();
-    return hash;
-  });
-  try {
-    return { range: assertRange({ size, hashes: peaks }), lastLogTime };
-  } catch {
-    throw malformed();
-  }
 }
 
 async function rebuildEdges(store: Store, size: number, hasher: Hasher): Promise<readonly (readonly Hash[])[]> {

@@ -40,7 +40,7 @@ async function readSweep(source: EntrySource, indices: readonly number[]): Promi
   return events;
 }
 
-function openEvent(
+export function openEvent(
   index: number,
   entry: Uint8Array,
   leafHash: Hash,

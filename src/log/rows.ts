@@ -91,6 +91,14 @@ export function idRange(eventId: string, limit: number): RangeOptions {
   return { gte: concatBytes(prefix, Uint8Array.of(0)), lt: concatBytes(prefix, Uint8Array.of(1)), limit };
 }
 
+/** The rows of all event ids. */
+export const ALL_IDS: Omit<RangeOptions, 'limit'> = { gte: Uint8Array.of(KIND.id), lt: Uint8Array.of(KIND.id + 1) };
+
+/** The least key that is greater: where a read that ended with this key goes on. */
+export function keyAfter(key: Uint8Array): Uint8Array {
+  return concatBytes(key, Uint8Array.of(0));
+}
+
 export function encodeIdRow(index: number, contentMac: Uint8Array): Uint8Array {
   const row = new Uint8Array(INDEX_BYTES + contentMac.length);
   writeIndex(row, 0, checkedIndex(index));

@@ -27,8 +27,8 @@ export interface GroupWriterOptions<Item, Result> {
   readonly limits: LogLimits;
   readonly state: TreeState;
   readonly planner: Planner<Item, Result>;
-  /** Told of each durable state, before the plan that made it. */
-  readonly onDurable: (state: TreeState) => void;
+  /** Told of each durable state, before the plan that made it and before any answer. When it fails, the log stops. */
+  readonly onDurable: (state: TreeState) => Promise<void>;
   /** A batch failed: nothing further is written. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -122,7 +122,7 @@ export class GroupWriter<Item, Result> {
       if (plan.addsLeaves) {
         // The commit point. Before it the group does not exist, after it every index in it is final.
         await this.#options.store.write(plan.rows);
-        this.#options.onDurable(plan.state);
+        await this.#options.onDurable(plan.state);
         plan.onDurable();
       }
     } catch (error) {

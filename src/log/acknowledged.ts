@@ -1,0 +1,53 @@
+/**
+ * The newest tree that submissions were answered from, kept outside of the database. A head is signed a moment after the
+ * answers, so the guard is behind by what came last; this file is not. It is written after each durable group and before
+ * its answers, without an fsync of its own: it survives `kill -9`, and after a power loss it may be older, never newer.
+ *
+ * The format is the guard's, filled up with newlines. A database that holds less than this file lost entries whose index somebody was told.
+ */
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { StoreError } from '../store/contract.ts';
+import { formatGuard, type GuardedHead, parseGuard } from './guard.ts';
+
+export interface AcknowledgedFile {
+  /** Durable against the end of this process when it resolves. Throws StoreError. */
+  write(head: GuardedHead): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Longer than any text it ever holds, so that it is overwritten in place and never grows when the disk is full. */
+const FILE_BYTES = 512;
+
+/** The newest acknowledged tree, or undefined if there is no file or it is damaged: then the guard is all there is. */
+export async function readAcknowledged(path: string): Promise<GuardedHead | undefined> {
+  try {
+    return parseGuard(`${(await readFile(path, 'utf8')).trimEnd()}\n`);
+  } catch {
+    return undefined;
+  }
+}
+
+export async function openAcknowledged(path: string): Promise<AcknowledgedFile> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r+').catch(() => open(path, 'w', 0o600));
+  } catch (error) {
+    throw failed(path, error);
+  }
+  return {
+    write: async (head) => {
+      const bytes = Buffer.from(formatGuard(head).padEnd(FILE_BYTES, '\n'));
+      try {
+        await file.write(bytes, 0, bytes.length, 0);
+      } catch (error) {
+        throw failed(path, error);
+      }
+    },
+    close: () => file.close(),
+  };
+}
+
+function failed(path: string, error: unknown): StoreError {
+  const isFull = error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+  return new StoreError(isFull ? 'store-full' : 'store-failed', `cannot write ${path}`, error);
+}

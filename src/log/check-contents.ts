@@ -1,0 +1,164 @@
+/**
+ * Holds what is stored beside the entries of an audit log against them: contents must open the entry's commitments, the id
+ * row must lead back to the index, and the search index must say what the contents say. A window of entries at a time.
+ */
+import type { Hasher } from '../../proofs/hash.ts';
+import type { Store } from '../store/contract.ts';
+import { checkIndexBlock } from '../trail/check-index.ts';
+import { deriveTerms } from '../trail/derive-terms.ts';
+import { addOffsets, addTerms, BLOCK_EVENTS, type BlockTerms, emptySet, type OffsetSet } from '../trail/postings.ts';
+import { type Damage, damage } from './damage.ts';
+import { readRow, readWindow } from './read-damaged.ts';
+import { openEvent } from './read-events.ts';
+import { decodeIdRow, decodeLeafRow, idKey, leafKey } from './rows.ts';
+import { LogError, type StoredEvent } from './types.ts';
+
+type Maybe<T> = T | undefined;
+
+export interface ContentsCheck {
+  /** The next window: its entries, undefined where one is missing or altered. */
+  window(from: number, entries: readonly Maybe<Uint8Array>[]): Promise<readonly Damage[]>;
+  /** What is still open when the last window was handed in. */
+  end(size: number): Promise<readonly Damage[]>;
+  /** Event ids that led back to their index. */
+  readonly idCount: number;
+}
+
+/** Windows come in the order of the log, from index 0 on. */
+export class AuditContents implements ContentsCheck {
+  readonly #store: Store;
+  readonly #hasher: Hasher;
+  #block: OpenBlock = openBlock(0);
+  idCount = 0;
+
+  constructor(store: Store, hasher: Hasher) {
+    this.#store = store;
+    this.#hasher = hasher;
+  }
+
+  async window(from: number, entries: readonly Maybe<Uint8Array>[]): Promise<readonly Damage[]> {
+    const { items, faults } = await readWindow(this.#store, 'disclosures', from, from + entries.length);
+    const damages: Damage[] = [];
+    const ids: { readonly index: number; readonly key: Uint8Array }[] = [];
+    for (const [i, entry] of entries.entries()) {
+      const index = from + i;
+      const fault = faults.get(index);
+      if (fault !== undefined) damages.push(damage('contents-missing', index, `contents of event ${index}: ${fault}`));
+      const item = items[i];
+      if (entry === undefined || item === undefined) continue;
+      const event = openOrDamage(index, entry, item, this.#hasher);
+      if ('kind' in event) {
+        damages.push(event);
+        continue;
+      }
+      const derived = deriveTerms(event);
+      if (derived === undefined) continue;
+      ids.push({ index, key: idKey(derived.eventId, event.producerId) });
+      addTerms(this.#block.terms, index % BLOCK_EVENTS, derived.terms);
+      addOffsets(this.#block.derived, [index % BLOCK_EVENTS]);
+    }
+    damages.push(...(await this.#checkIds(ids)));
+    const end = from + entries.length;
+    if (end % BLOCK_EVENTS === 0) damages.push(...(await this.#checkIndex(end)));
+    return damages;
+  }
+
+  async end(size: number): Promise<readonly Damage[]> {
+    return size % BLOCK_EVENTS === 0 ? [] : this.#checkIndex(size);
+  }
+
+  async #checkIds(ids: readonly { readonly index: number; readonly key: Uint8Array }[]): Promise<readonly Damage[]> {
+    const rows = await this.#store
+      .getMany(ids.map(({ key }) => key))
+      .catch(() => Promise.all(ids.map(({ key }) => readRow(this.#store, key))));
+    return ids.flatMap(({ index }, i) => {
+      const row = rows[i];
+      const found = row === undefined ? undefined : indexOf(() => decodeIdRow(row).index);
+      if (found === index) {
+        this.idCount += 1;
+        return [];
+      }
+      if (row === undefined) return [damage('id-missing', index, `the row of the event id of ${index} is missing`)];
+      const what = found === undefined ? 'is malformed' : `says ${found}`;
+      return [damage('id-wrong', index, `the row of the event id of ${index} ${what}`)];
+    });
+  }
+
+  async #checkIndex(end: number): Promise<readonly Damage[]> {
+    const { terms, derived, number } = this.#block;
+    const first = number * BLOCK_EVENTS;
+    this.#block = openBlock(number + 1);
+    const { badOffsets } = await checkIndexBlock(this.#store, this.#hasher, {
+      ...{ block: number, terms, derived },
+      count: end - first,
+    });
+    return badOffsets.map((offset) =>
+      damage(
+        'search-wrong',
+        first + offset,
+        `the search index says something else about event ${first + offset} than the event`,
+      ),
+    );
+  }
+}
+
+/** Beside the entries of a raw log there are the rows that find them by their bytes, where it suppresses duplicates. */
+export class RawContents implements ContentsCheck {
+  readonly #store: Store;
+  readonly #hasher: Hasher;
+  idCount = 0;
+
+  constructor(store: Store, hasher: Hasher) {
+    this.#store = store;
+    this.#hasher = hasher;
+  }
+
+  async window(from: number, entries: readonly Maybe<Uint8Array>[]): Promise<readonly Damage[]> {
+    const damages: Damage[] = [];
+    for (const [i, entry] of entries.entries()) {
+      if (entry === undefined) continue;
+      const index = from + i;
+      const row = await readRow(this.#store, leafKey(this.#hasher.leaf(entry)));
+      // Bytes that were added while duplicates were allowed have no row; a row of theirs names the first of them.
+      const found = row === undefined ? index : indexOf(() => decodeLeafRow(row));
+      if (found !== undefined && found <= index) this.idCount += row === undefined || found !== index ? 0 : 1;
+      else
+        damages.push(
+          damage('id-wrong', index, `the row that finds entry ${index} by its bytes says ${found ?? 'nothing'}`),
+        );
+    }
+    return damages;
+  }
+
+  async end(): Promise<readonly Damage[]> {
+    return [];
+  }
+}
+
+interface OpenBlock {
+  readonly number: number;
+  readonly terms: BlockTerms;
+  readonly derived: OffsetSet;
+}
+
+function openBlock(number: number): OpenBlock {
+  return { number, terms: new Map(), derived: emptySet() };
+}
+
+function openOrDamage(index: number, entry: Uint8Array, item: Uint8Array, hasher: Hasher): StoredEvent | Damage {
+  try {
+    return openEvent(index, entry, hasher.leaf(entry), item, hasher);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return damage('contents-altered', index, `contents of event ${index}: ${reason}`);
+  }
+}
+
+function indexOf(read: () => number): Maybe<number> {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof LogError) return undefined;
+    throw error;
+  }
+}
