@@ -22,8 +22,13 @@ export interface Conclusion<Name extends string = string> {
   readonly claims: readonly Claim<Name>[];
   /** Stated by the input and proved by nothing here. */
   readonly notes: readonly string[];
-  /** The first failure, for programs: its code, and where it has them, `index` and `field`. */
-  readonly failure?: { readonly code: ProofErrorCode; readonly details: ErrorDetails };
+  /** The failure of the claim that decides, for programs: its code, and where it has them, `index` and `field`. */
+  readonly failure?: Failure;
+}
+
+export interface Failure {
+  readonly code: ProofErrorCode;
+  readonly details: ErrorDetails;
 }
 
 /** What no verdict can say, to be printed with every one (REQUIREMENTS, limits). */
@@ -38,7 +43,7 @@ export class ClaimReport<Name extends string> {
   readonly #order: readonly Name[];
   readonly #claims = new Map<Name, Claim<Name>>();
   readonly #notes: string[] = [];
-  #failure: { readonly code: ProofErrorCode; readonly details: ErrorDetails } | undefined;
+  readonly #failures = new Map<Name, Failure>();
 
   /** `order` is the one in which claims are shown. */
   constructor(order: readonly Name[]) {
@@ -54,7 +59,7 @@ export class ClaimReport<Name extends string> {
   }
 
   fail(claim: Name, error: ProofError): void {
-    this.#failure ??= { code: error.code, details: error.details };
+    if (!this.#failures.has(claim)) this.#failures.set(claim, { code: error.code, details: error.details });
     this.#record({ claim, result: 'fail', detail: error.message });
   }
 
@@ -81,6 +86,7 @@ export class ClaimReport<Name extends string> {
     const failed = claims.find(({ result }) => result === 'fail');
     const open = claims.find(({ result }) => result === 'incomplete');
     const decisive = failed ?? open;
+    const failure = failed && this.#failures.get(failed.claim);
     const passed = claims.length > 0 && decisive === undefined;
     return {
       verdict: failed !== undefined ? 'FAIL' : passed ? 'PASS' : 'INCOMPLETE',
@@ -92,7 +98,7 @@ export class ClaimReport<Name extends string> {
             : 'there was nothing to check',
       claims,
       notes: this.#notes,
-      ...(this.#failure !== undefined && { failure: this.#failure }),
+      ...(failure !== undefined && { failure }),
     };
   }
 

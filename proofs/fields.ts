@@ -87,6 +87,19 @@ function putIn(object: JsonObject, steps: readonly string[], value: JsonValue): 
   return { ...object, [name]: putIn(child ?? {}, below, value) };
 }
 
+/** A member of an object by its path; undefined where there is none. */
+export function memberAt(value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
+  let current = value;
+  for (const name of path) current = isObject(current) && Object.hasOwn(current, name) ? current[name] : undefined;
+  return current;
+}
+
+/** The same, for texts: undefined where there is none or it is something else. */
+export function textAt(value: JsonValue | undefined, ...path: readonly string[]): string | undefined {
+  const found = memberAt(value, ...path);
+  return typeof found === 'string' ? found : undefined;
+}
+
 export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -7,6 +7,10 @@
  *
  * `value` is the RFC 8785 text of the field's value. A field of the card (or `log`) that `fields` does not open is
  * erased if `erased` names it, and withheld otherwise. Which of the two is the sender's word; what is opened is not.
+ *
+ * Of an entry whose contents the log lost (docs/restore.md) not even the card is left. That, too, is the sender's word:
+ *
+ *   { "index": 3, "entry": "<base64>", "contents_lost": true }
  */
 import { base64Decode, base64Encode, equalBytes } from './bytes.ts';
 import { canonicalJson, type JsonObject, type JsonValue, parseCanonicalJson } from './canonical-json.ts';
@@ -35,6 +39,8 @@ export interface OpenedEvent {
   readonly fields: ReadonlyMap<string, Opening>;
   readonly withheld: readonly string[];
   readonly erased: readonly string[];
+  /** Only the entry is there: `card` is empty, and so are the lists. */
+  readonly contentsLost?: true;
 }
 
 /** What an opened event proves about its entry. That the entry is in a log is for a receipt to prove. */
@@ -50,10 +56,14 @@ export interface CheckedEvent {
   readonly event: JsonObject;
   readonly withheld: readonly string[];
   readonly erased: readonly string[];
+  /** The sender has lost all contents: nobody knows which fields there were. */
+  readonly contentsLost?: true;
 }
 
 /** Longest text that is read: the largest event and the base64 of its card, with room. */
 export const MAX_OPENED_EVENT_CHARACTERS = 1_048_576;
+const NOTHING = { card: new Uint8Array(0), fields: new Map<string, Opening>(), withheld: [], erased: [] } as const;
+const LOST = { card: [], fields: new Map<string, JsonValue>(), withheld: [], erased: [], contentsLost: true } as const;
 const BOUNDS = { maxDepth: 4, maxValues: 8 * MAX_CARD_FIELDS };
 
 /** Reads an opened event strictly. Throws `invalid-opened-event`, or a code of the JSON parser. */
@@ -64,21 +74,27 @@ export function parseOpenedEvent(text: string): OpenedEvent {
 
 /** The same, for a value that was parsed strictly as part of something larger. Throws `invalid-opened-event`. */
 export function readOpenedEvent(json: JsonValue | undefined): OpenedEvent {
+  if (isObject(json) && Object.hasOwn(json, 'contents_lost')) return readLostEvent(json);
   const { index, entry, card, fields, withheld, erased } = readMembers(
     json,
     ['index', 'entry', 'card', 'fields'],
     ['withheld', 'erased'],
   );
-  if (typeof index !== 'number' || !Number.isSafeInteger(index) || index < 0) throw invalid('index is not an index');
   if (!isObject(fields)) throw invalid('fields is not an object');
   return {
-    index,
+    index: readIndex(index),
     entry: readBase64(entry, 'entry'),
     card: readBase64(card, 'card'),
     fields: new Map(Object.entries(fields).map(([id, opening]) => [id, readOpening(id, opening)])),
     withheld: readIds(withheld, 'withheld'),
     erased: readIds(erased, 'erased'),
   };
+}
+
+function readLostEvent(json: JsonObject): OpenedEvent {
+  const { index, entry, contents_lost: lost } = readMembers(json, ['index', 'entry', 'contents_lost']);
+  if (lost !== true) throw invalid('contents_lost can only be true');
+  return { index: readIndex(index), entry: readBase64(entry, 'entry'), ...NOTHING, contentsLost: true };
 }
 
 /** The text of an opened event, fields in the card's order with `log` at the end as given. */
@@ -88,6 +104,7 @@ export function formatOpenedEvent(opened: OpenedEvent): string {
 
 /** The opened event as a JSON value; what `readOpenedEvent` reads back. */
 export function openedEventJson(opened: OpenedEvent): JsonObject {
+  if (opened.contentsLost) return { index: opened.index, entry: base64Encode(opened.entry), contents_lost: true };
   const fields = [...opened.fields].map(([id, { salt, value }]) => [id, { salt: base64Encode(salt), value }]);
   return {
     index: opened.index,
@@ -107,6 +124,7 @@ export function openedEventJson(opened: OpenedEvent): JsonObject {
 export function checkOpenedEvent(opened: OpenedEvent, hasher: Hasher = nobleHasher): CheckedEvent {
   const { index } = opened;
   const entry = decodeEntry(opened.entry);
+  if (opened.contentsLost) return { index, entry, leafHash: hasher.leaf(opened.entry), event: {}, ...LOST };
   const card = decodeCard(opened.card);
   if (!equalBytes(cardHash(opened.card, hasher), entry.cardHash)) {
     throw new ProofError('card-mismatch', 'the card is not the one that the entry commits to', { index });
@@ -158,6 +176,11 @@ function readMembers(
     if (!required.includes(name) && !optional.includes(name)) throw invalid(`${quote(name)} is unknown`, field);
   }
   return json;
+}
+
+function readIndex(index: JsonValue | undefined): number {
+  if (typeof index === 'number' && Number.isSafeInteger(index) && index >= 0) return index;
+  throw invalid('index is not an index');
 }
 
 function readOpening(id: string, json: JsonValue): Opening {

@@ -13,6 +13,12 @@ export function quote(name: string): string {
   return `"${escaped.join('')}"${name.length > MAX_QUOTED_CHARACTERS ? '…' : ''}`;
 }
 
+/** The first of a longer list, and how many more there are. */
+export function nameSome(first: readonly string[], count: number): string {
+  const rest = count - first.length;
+  return `${first.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
 /** C: control, format (bidirectional overrides), surrogates, unassigned. Z: separators; a plain space is let through. */
 const UNSAFE = /[\p{C}\p{Z}"\\]/u;
 

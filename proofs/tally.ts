@@ -1,7 +1,7 @@
 /** Counts over the events of a bundle, in the order in which they are examined; memory does not grow with them. */
-import { type BundleFilter, evaluateFilter } from './filter.ts';
+import { type BundleFilter, evaluateFilter, type FilterResult } from './filter.ts';
 import type { CheckedEvent } from './opened-event.ts';
-import { quote } from './quote.ts';
+import { nameSome, quote } from './quote.ts';
 
 /** Events that are named one by one; of the others there is only the number. */
 export const MAX_NAMED_EVENTS = 20;
@@ -19,30 +19,43 @@ export class Tally {
   readonly #unevaluated: string[] = [];
   readonly #missing: string[] = [];
 
-  add(query: BundleFilter, event: CheckedEvent): 'match' | 'no-match' | 'cannot' {
-    const { index, entry, card, fields, withheld, erased } = event;
-    const outcome = evaluateFilter(query, { producerId: entry.producerId, card, fields });
+  add(query: BundleFilter, event: CheckedEvent): FilterResult['result'] {
+    const result = this.evaluate(query, event);
+    if (result === 'match') this.countWithheld(event);
+    this.countErased(event);
+    return result;
+  }
+
+  /** Whether the event is a match; fields that are missing are not counted. */
+  evaluate(query: BundleFilter, event: CheckedEvent): FilterResult['result'] {
+    const outcome = evaluateFilter(query, { ...event, producerId: event.entry.producerId });
     this.examined++;
-    this.erased += erased.length;
-    if (outcome.result === 'match') {
-      this.matched++;
-      this.withheld += withheld.length;
-      this.#nameMissing(index, 'withheld', withheld);
-    } else if (outcome.result === 'cannot') {
-      this.unevaluated++;
-      if (this.#unevaluated.length < MAX_NAMED_EVENTS) {
-        const { field } = outcome;
-        const why = fields.has(field) ? 'does not say' : erased.includes(field) ? 'is erased' : 'is withheld';
-        this.#unevaluated.push(`${index} (${quote(field)} ${why})`);
-      }
-    } else this.strange ??= index;
-    this.#nameMissing(index, 'erased', erased);
+    if (outcome.result === 'match') this.matched++;
+    else if (outcome.result === 'no-match') this.strange ??= event.index;
+    else this.nameUnevaluated(event.index, describeHidden(event, outcome.field));
     return outcome.result;
   }
 
+  nameUnevaluated(index: number, why: string): void {
+    this.unevaluated++;
+    if (this.#unevaluated.length < MAX_NAMED_EVENTS) this.#unevaluated.push(`${index} (${why})`);
+  }
+
+  countWithheld({ index, withheld, contentsLost }: CheckedEvent): void {
+    this.withheld += withheld.length;
+    this.#nameMissing(index, 'withheld', withheld);
+    if (contentsLost && this.#missing.length < MAX_NAMED_EVENTS) {
+      this.#missing.push(`event ${index}: all contents are lost, as the log says`);
+    }
+  }
+
+  countErased({ index, erased }: CheckedEvent): void {
+    this.erased += erased.length;
+    this.#nameMissing(index, 'erased', erased);
+  }
+
   describeUnevaluated(): string {
-    const rest = this.unevaluated - this.#unevaluated.length;
-    return `${this.#unevaluated.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+    return nameSome(this.#unevaluated, this.unevaluated);
   }
 
   /** The first events of which fields are missing, by name. */
@@ -56,4 +69,9 @@ export class Tally {
       `event ${index}: ${why}${why === 'erased' ? ', as the log says' : ''}: ${ids.map(quote).join(', ')}`,
     );
   }
+}
+
+function describeHidden({ fields, erased, contentsLost }: CheckedEvent, field: string): string {
+  if (contentsLost) return 'its contents are lost';
+  return `${quote(field)} ${fields.has(field) ? 'does not say' : erased.includes(field) ? 'is erased' : 'is withheld'}`;
 }

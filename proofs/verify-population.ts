@@ -1,11 +1,49 @@
-/** The population of a complete bundle against the checkpoint, and the log times at the ends of its range. */
+/** The population of a bundle against the checkpoint, and the log times at the ends of its range. */
+import { type BundleFiles, POPULATION_FILE } from './bundle.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { decodeEntry } from './entry.ts';
 import { ProofError } from './errors.ts';
 import type { Hasher } from './hash.ts';
 import type { BundleManifest } from './manifest.ts';
-import type { Population } from './population.ts';
+import { type Population, parsePopulation } from './population.ts';
 import { checkRange } from './range.ts';
+
+export type PopulationClaimName = 'population' | 'range';
+
+/** Where claims about a population go; a ClaimReport whose names include these. */
+export interface PopulationClaims {
+  pass(claim: PopulationClaimName, detail: string): void;
+  incomplete(claim: PopulationClaimName, detail: string): void;
+  attempt<T>(claim: PopulationClaimName, step: () => T): T | undefined;
+}
+
+export interface ClaimedPopulation {
+  readonly report: PopulationClaims;
+  readonly files: BundleFiles;
+  readonly manifest: Claimed;
+  readonly head: { readonly checked: { readonly checkpoint: Checkpoint } };
+  readonly hasher: Hasher;
+}
+
+/** The population, once it could be read; whether it holds is in the report. */
+export function judgePopulation({ report, files, manifest, head, hasher }: ClaimedPopulation): Population | undefined {
+  const file = files.get(POPULATION_FILE);
+  const population = file && report.attempt('population', () => parsePopulation(file));
+  if (population === undefined) return undefined;
+  report.attempt('population', () => {
+    checkPopulation(population, manifest, head.checked.checkpoint, hasher);
+    const { start, end } = manifest.range;
+    if (population.count === 0) report.incomplete('population', 'the tree is empty: there is nothing to check');
+    else
+      report.pass('population', `the ${end - start} entries of [${start}, ${end}) are in the tree, whole and in order`);
+  });
+  report.attempt('range', () => {
+    const open = checkBundleRange(population, manifest);
+    if (open === undefined) report.pass('range', 'its neighbours lie outside of the time that was asked for');
+    else report.incomplete('range', open);
+  });
+  return population;
+}
 
 type Claimed = Pick<BundleManifest, 'range' | 'size' | 'query'>;
 

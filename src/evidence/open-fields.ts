@@ -3,6 +3,7 @@ import { parseCanonicalJson } from '../../proofs/canonical-json.ts';
 import { type CardField, LOG_FIELD_ID } from '../../proofs/card.ts';
 import { type BundleFilter, evaluateFilter, type FilterResult, filterFieldIds } from '../../proofs/filter.ts';
 import type { OpenedEvent, Opening } from '../../proofs/opened-event.ts';
+import { OWN_PRODUCER } from '../../proofs/own-entries.ts';
 import type { StoredEvent } from '../log/types.ts';
 
 export interface ShownEvent {
@@ -10,7 +11,10 @@ export interface ShownEvent {
   readonly result: FilterResult['result'];
 }
 
-/** A match with all of its fields; anything else with those that the filter looks at. */
+/**
+ * A match with all of its fields; anything else with those that the filter looks at. Of the log's own entries there is
+ * the action, too, which shows what belongs beside the events.
+ */
 export function showEvent(filter: BundleFilter, stored: StoredEvent): ShownEvent {
   const card = stored.fields.flatMap(({ id, commitment }): CardField[] =>
     id === LOG_FIELD_ID ? [] : [[id, commitment]],
@@ -21,8 +25,10 @@ export function showEvent(filter: BundleFilter, stored: StoredEvent): ShownEvent
       wanted.has(id) && opening !== undefined ? [[id, parseCanonicalJson(opening.value)] as const] : [],
     ),
   );
-  const { result } = evaluateFilter(filter, { producerId: stored.producerId, card, fields });
-  return { opened: openFields(stored, result === 'match' ? undefined : wanted), result };
+  const { producerId, contentsLost } = stored;
+  const { result } = evaluateFilter(filter, { producerId, card, fields, ...(contentsLost && { contentsLost }) });
+  const shown = producerId === OWN_PRODUCER ? wanted.add('action') : wanted;
+  return { opened: openFields(stored, result === 'match' ? undefined : shown), result };
 }
 
 /** The opened event with these fields; with all of them if none are named. */
@@ -35,5 +41,6 @@ export function openFields(stored: StoredEvent, wanted?: ReadonlySet<string>): O
     else if (wanted === undefined || wanted.has(id)) fields.set(id, opening);
     else withheld.push(id);
   }
-  return { index: stored.index, entry: stored.entry, card: stored.card, fields, withheld, erased };
+  const { index, entry, card, contentsLost } = stored;
+  return { index, entry, card, fields, withheld, erased, ...(contentsLost && { contentsLost }) };
 }

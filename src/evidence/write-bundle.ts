@@ -28,6 +28,7 @@ import { formatConsistency } from '../../proofs/consistency.ts';
 import type { Hasher } from '../../proofs/hash.ts';
 import { type BundleManifest, type FileDigest, formatManifest, manifestText } from '../../proofs/manifest.ts';
 import { formatOpenedEvent, type OpenedEvent } from '../../proofs/opened-event.ts';
+import { RELATED_IN_RANGE, RELATED_SO_FAR } from '../../proofs/own-entries.ts';
 import { formatPopulationEntry, formatPopulationHead } from '../../proofs/population.ts';
 import type { HashReader } from '../../proofs/prove.ts';
 import { proveRange } from '../../proofs/range.ts';
@@ -39,7 +40,6 @@ import { writeDigestFile } from './digest-file.ts';
 import { openFields, showEvent } from './open-fields.ts';
 import { type EvidencePlan, scopeJson } from './plan.ts';
 import { readmeText } from './readme.ts';
-import { RELATED_IN_RANGE, RELATED_SO_FAR } from './related.ts';
 import { type WrittenZip, writeZip } from './write-zip.ts';
 
 export interface BundleJob {

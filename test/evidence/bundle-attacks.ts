@@ -190,7 +190,7 @@ export async function bundleFiles(): Promise<readonly CorpusFile[]> {
   add('entry-of-another-event-resigned', jsonLine(good, EVENTS, 1, copyPart(world, 7, 'entry')), {
     ...fail('events', 'entry-mismatch', { index: 5 }),
   });
-  const other = makeWorld(40, 5);
+  const other = makeWorld(40, { branch: 5 });
   add(
     'event-of-another-history-resigned',
     lines(
@@ -399,7 +399,7 @@ export async function bundleFiles(): Promise<readonly CorpusFile[]> {
     },
   );
   add('related-proof-altered-resigned', jsonLine(good, 'related.ndjson', 0, flipProof), {
-    ...fail('related', 'bad-inclusion-proof', { index: 2 }),
+    ...fail('related', 'bad-inclusion-proof', { index: 1 }),
   });
   add(
     'related-entry-that-is-none-of-the-logs-resigned',

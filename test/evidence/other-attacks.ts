@@ -66,7 +66,7 @@ export async function zipFiles(): Promise<readonly CorpusFile[]> {
 
 export async function singleFiles(): Promise<readonly CorpusFile[]> {
   const world = makeWorld();
-  const forged = makeWorld(40, 5);
+  const forged = makeWorld(40, { branch: 5 });
   const receipt = await receiptOf(world, 8);
   const opened = openedText(world, 8);
   const files: CorpusFile[] = [];

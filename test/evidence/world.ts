@@ -10,12 +10,13 @@ import {
   SIGNATURE_FILE,
 } from '../../proofs/bundle.ts';
 import { utf8Encode } from '../../proofs/bytes.ts';
-import { canonicalJson, type JsonObject, type JsonValue } from '../../proofs/canonical-json.ts';
+import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
 import { type CardField, cardHash, encodeCard } from '../../proofs/card.ts';
 import { LIMITS } from '../../proofs/claims.ts';
 import { commitField, deriveSalt } from '../../proofs/commitment.ts';
 import { formatConsistency } from '../../proofs/consistency.ts';
-import { encodeEntry } from '../../proofs/entry.ts';
+import { sign } from '../../proofs/ed25519.ts';
+import { encodeEntry, submissionMessage } from '../../proofs/entry.ts';
 import { splitFields } from '../../proofs/fields.ts';
 import { type BundleFilter, evaluateFilter, filterFieldIds } from '../../proofs/filter.ts';
 import { type Hash, leafHash, sha256 } from '../../proofs/hash.ts';
@@ -23,6 +24,7 @@ import { type SignerKey, verifierKeyOf } from '../../proofs/key.ts';
 import { type FileDigest, formatManifest, manifestText } from '../../proofs/manifest.ts';
 import { formatNote, signNote } from '../../proofs/note.ts';
 import { formatOpenedEvent, type OpenedEvent, type Opening } from '../../proofs/opened-event.ts';
+import { OWN_PRODUCER, RELATED_IN_RANGE, RELATED_SO_FAR } from '../../proofs/own-entries.ts';
 import { formatPopulationEntry, formatPopulationHead } from '../../proofs/population.ts';
 import { proveConsistency, proveInclusion } from '../../proofs/prove.ts';
 import { proveRange } from '../../proofs/range.ts';
@@ -30,6 +32,7 @@ import { rootOfHashes } from '../../proofs/tree.ts';
 import { populationRun } from '../../proofs/verify-population.ts';
 import { signedCheckpoint, testSigner } from '../support/signed.ts';
 import { memoryReader } from '../support/tree.ts';
+import { classAt, eventAt, producerOf, SIGNED, type Signing } from './world-events.ts';
 
 export const ORIGIN = 'log.example/corpus';
 export const START_US = 1_767_882_727_000_000;
@@ -70,20 +73,23 @@ export interface World {
   readonly leaves: readonly Hash[];
 }
 
-/** `branch`: from that index on another history of the same log. */
-export function makeWorld(count: number = SIZE, branch: number = count): World {
-  const events = Array.from({ length: count }, (_, index) => worldEvent(index, index >= branch));
+export interface WorldChange {
+  /** From this index on it is another history of the same log. */
+  readonly branch?: number;
+  /** Events that are signed otherwise. */
+  readonly signed?: ReadonlyMap<number, Signing>;
+}
+
+export function makeWorld(count: number = SIZE, change: WorldChange = {}): World {
+  const events = Array.from({ length: count }, (_, index) => worldEvent(index, change));
   return { events, leaves: events.map(({ entry }) => leafHash(entry)) };
 }
 
-/** Entries before this one are from a time when the log did not keep the class of an action. */
-export const FIRST_WITH_CLASS = 2;
-const OWN_ACTION = 'countersign.rule.publish';
-
 export const timeOf = (index: number): number => START_US + index * 1_000_000;
 
-function worldEvent(index: number, forged: boolean): WorldEvent {
-  const event = forged ? { ...eventAt(index), reason: 'another history' } : eventAt(index);
+function worldEvent(index: number, { branch = index + 1, signed = new Map() }: WorldChange): WorldEvent {
+  const event = index >= branch ? { ...eventAt(index), reason: 'another history' } : eventAt(index);
+  const signing: Signing | undefined = signed.get(index) ?? SIGNED.get(index);
   const secret = sha256(utf8Encode(`secret ${index}`)).slice(0, 16);
   const openings = new Map<string, Opening>();
   const values = new Map<string, JsonValue>();
@@ -95,32 +101,14 @@ function worldEvent(index: number, forged: boolean): WorldEvent {
   };
   const commitments = splitFields(event, ['actor.session']).map(([id, value]): CardField => [id, commit(id, value)]);
   const card = encodeCard(commitments);
-  const eventClass = event.action === OWN_ACTION ? 'countersign' : index % 7 === 0 ? 'financial' : 'access';
-  const isOld = index < FIRST_WITH_CLASS;
-  const logCommitment = commit('log', { catalogue: null, raw: 'AA==', ...(!isOld && { class: eventClass }) });
-  const producerId = 'tok_corpus';
+  const logCommitment = commit('log', { catalogue: null, raw: 'AA==', ...classAt(index, event) });
+  const producerId = producerOf(event, signing);
+  const message = submissionMessage(ORIGIN, producerId, index, cardHash(card));
   const entry = encodeEntry({
     ...{ logTime: timeOf(index), producerId, producerSeq: index, cardHash: cardHash(card), logCommitment },
-    signature: null,
+    signature: signing === undefined ? null : sign(message, signing.with.secret),
   });
   return { index, entry, card, commitments, openings, values, producerId };
-}
-
-/** Every fourth event is a match of `role.revoke`, event 2 publishes a rule, event 21 is a break-glass. */
-function eventAt(index: number): JsonObject & { readonly action: string } {
-  const common = { event_id: `e${index}`, occurred_at: '2026-01-08T14:32:07.123456Z', outcome: { result: 'success' } };
-  if (index === 2) {
-    const target = { type: 'rule', id: 'policy.access.grant' };
-    return { ...common, action: OWN_ACTION, actor: { type: 'token', id: 'tok_admin' }, target };
-  }
-  return {
-    ...common,
-    action: index % 4 === 0 ? 'role.revoke' : 'role.grant',
-    actor: { type: 'user', id: `u_${index % 5}`, session: `s_${index}` },
-    target: { type: 'user', id: `t_${index % 3}` },
-    reason: 'ünïcode, "quoted"',
-    ...(index === 21 && { break_glass: true }),
-  };
 }
 
 export interface OpenOptions {
@@ -135,6 +123,12 @@ export function openEvent(event: WorldEvent, { only, erased = [] }: OpenOptions 
   const { index, entry, card, openings } = event;
   const fields = new Map([...openings].filter(([id]) => shown.includes(id)));
   return { index, entry, card, fields, withheld: ids.filter((id) => !shown.includes(id)), erased };
+}
+
+/** An event whose contents the log has lost. */
+export function lostEvent({ index, entry }: WorldEvent): OpenedEvent {
+  const nothing = { card: new Uint8Array(0), fields: new Map(), withheld: [], erased: [] };
+  return { index, entry, ...nothing, contentsLost: true };
 }
 
 export function headOf(
@@ -159,6 +153,10 @@ export interface BundleOptions {
   readonly signers?: readonly SignerKey[];
   readonly policy?: string;
   readonly erased?: ReadonlyMap<number, readonly string[]>;
+  /** Events whose contents are lost. */
+  readonly lost?: ReadonlySet<number>;
+  /** Entries of the log's own that are left out. */
+  readonly unrelated?: ReadonlySet<number>;
   readonly origin?: string;
 }
 
@@ -168,6 +166,7 @@ export type Files = Map<string, Uint8Array>;
 export async function makeBundle(world: World, options: BundleOptions = {}): Promise<Files> {
   const { mode = 'complete', range = { start: 4, end: 33 }, size = SIZE, pinned = null, erased = new Map() } = options;
   const { signers = [logKey, ...twoWitnesses], policy = POLICY, claimedRange = range, origin = ORIGIN } = options;
+  const { lost = new Set(), unrelated = new Set() } = options;
   const query: BundleFilter = {
     filters: new Map([['action', ['role.revoke']]]),
     fromUs: timeOf(range.start),
@@ -187,12 +186,14 @@ export async function makeBundle(world: World, options: BundleOptions = {}): Pro
   const lines: string[] = [];
   for (const event of inRange) {
     const gone: readonly string[] = erased.get(event.index) ?? [];
+    const isLost = lost.has(event.index);
     const fields = new Map([...event.values].filter(([id]) => !gone.includes(id)));
-    const shown = { producerId: event.producerId, card: event.commitments, fields };
-    const { result } = evaluateFilter(query, shown);
+    const { producerId, commitments: card } = event;
+    const { result } = evaluateFilter(query, { producerId, card, fields, ...(isLost && { contentsLost: true }) });
     if (result !== 'match' && mode === 'selected') continue;
-    const only = result === 'match' ? {} : { only: filterFieldIds(query, event.commitments) };
-    const opened = openEvent(event, { ...only, erased: gone });
+    const own = producerId === OWN_PRODUCER ? ['action'] : [];
+    const only = result === 'match' ? {} : { only: [...filterFieldIds(query, card), ...own] };
+    const opened = isLost ? lostEvent(event) : openEvent(event, { ...only, erased: gone });
     if (result === 'match') counts.matched++;
     counts.erased += gone.length;
     if (mode === 'complete') lines.push(formatOpenedEvent(opened));
@@ -206,7 +207,7 @@ export async function makeBundle(world: World, options: BundleOptions = {}): Pro
     files.set('population', utf8Encode(head + entries.join('')));
   }
   files.set('events.ndjson', utf8Encode(lines.map((line) => `${line}\n`).join('')));
-  files.set('related.ndjson', utf8Encode(await relatedLine(world, size)));
+  files.set('related.ndjson', utf8Encode(await relatedLines(world, claimedRange, size, unrelated)));
   files.set('policy.txt', utf8Encode(policy));
   files.set('README.txt', utf8Encode('evidence\n'));
   const manifest = formatManifest({
@@ -217,11 +218,21 @@ export async function makeBundle(world: World, options: BundleOptions = {}): Pro
   return signManifest(new Map([[MANIFEST_FILE, manifest], ...files]), signers[0] ?? logKey, origin);
 }
 
-async function relatedLine(world: World, size: number): Promise<string> {
-  const rule = world.events[2];
-  if (rule === undefined) return '';
-  const proof = await proveInclusion(2, size, memoryReader(world.leaves.slice(0, size)));
-  return `${formatProvenEvent({ opened: openEvent(rule), proof })}\n`;
+async function relatedLines(
+  world: World,
+  { start, end }: { readonly start: number; readonly end: number },
+  size: number,
+  without: ReadonlySet<number>,
+): Promise<string> {
+  const lines: string[] = [];
+  for (const event of world.events.slice(0, end)) {
+    const action = String(event.values.get('action'));
+    const belongs = RELATED_SO_FAR.includes(action) || (event.index >= start && RELATED_IN_RANGE.includes(action));
+    if (!belongs || without.has(event.index)) continue;
+    const proof = await proveInclusion(event.index, size, memoryReader(world.leaves.slice(0, size)));
+    lines.push(`${formatProvenEvent({ opened: openEvent(event), proof })}\n`);
+  }
+  return lines.join('');
 }
 
 export function digestsOf(files: ReadonlyMap<string, Uint8Array>, names: readonly string[]): Map<string, FileDigest> {
