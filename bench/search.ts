@@ -1,26 +1,33 @@
 /**
- * npm run bench:search -- [--events N] [--requests N] [--json FILE] [--keep]
+ * npm run bench:search -- [--events N] [--requests N] [--data DIR] [--profile DIR] [--json FILE]
  *
  * How long the first page of a search takes over a log of a million events, whatever the filter matches: nothing, one,
  * all, two dense terms that never meet. Over HTTP on loopback, one request after the other, server and client on the same
  * machine; each answer is recorded as an entry before it leaves, as always, so that an fsync is in every figure. Each
  * answer is held against what the filter must give: a fast wrong answer fails.
+ *
+ * Also how long a server takes to start on that log, after it was closed and after SIGKILL, and what it holds in memory
+ * before and after the questions. With --data the log is kept, and used again by the next run.
  */
 import { Buffer } from 'node:buffer';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { Connection } from './lib/connection.ts';
 import { Latencies, type LatencySummary } from './lib/latency.ts';
 import { dependencyVersions, describeMachine, machineLines } from './lib/machine.ts';
-import { startServer } from './lib/server-process.ts';
+import { ACTORS, SPREADS } from './lib/search-events.ts';
+import { type ServerProcess, type ServerReady, type ServerStats, startServer } from './lib/server-process.ts';
 
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '1000000' },
     requests: { type: 'string', default: '300' },
+    data: { type: 'string' },
+    profile: { type: 'string' },
     json: { type: 'string' },
-    keep: { type: 'boolean', default: false },
   },
 });
 const eventCount = Number(values.events);
@@ -28,36 +35,9 @@ const requestCount = Number(values.requests);
 /** The bound that a first page must keep, at p99. */
 const LIMIT_MS = 50;
 const PAGE_EVENTS = 100;
-const BATCH_EVENTS = 500;
-const SENDERS = 4;
 /** Requests before the figures: code is compiled, the file cache is warm. */
 const WARMUP_REQUESTS = 20;
-
-const DAYS = 150;
-const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
-
-/** Event `i`: what a filter can ask of it follows from its number, so that every answer can be checked. */
-function eventText(i: number): string {
-  const even = i % 2 === 0;
-  const day = new Date(FIRST_DAY_MS + Math.floor((i / eventCount) * DAYS) * 86_400_000).toISOString();
-  return JSON.stringify({
-    event_id: `b${String(i).padStart(12, '0')}`,
-    occurred_at: day,
-    tenant: even ? 'acme' : 'umbrella',
-    actor: { type: 'user', id: i === UNIQUE ? 'u_unique' : `u_${i % 20_000}`, role: 'member' },
-    action: ['role.grant', 'role.revoke', 'user.create', 'user.suspend'][i % 4],
-    target: { type: even ? 'user' : 'invoice', id: `t_${i % 100_000}` },
-    outcome: { result: even ? 'success' : 'denied' },
-    authorization: { decision: 'allow', rule: `policy.access.v${i % 7}#owner` },
-    ...(i % SPREAD_STEP < SPREADS ? { correlation_id: `spread-${i % SPREAD_STEP}` } : {}),
-    context: { granted_role: 'admin', revoked_role: 'admin', request_id: `req_${i}`, note: 'x'.repeat(140) },
-  });
-}
-
-const UNIQUE = Math.floor(eventCount / 2) + 12_345;
-/** Sets of 150 events, equally far apart over the whole log; each request asks for another one, so that little is warm. */
-const SPREAD_STEP = Math.max(1, Math.floor(eventCount / 150));
-const SPREADS = 50;
+/** 70 of the 150 days that the events say they occurred on. */
 const MIDDLE_DAYS = 'occurred_from:2026-02-10 occurred_to:2026-04-20';
 
 interface Question {
@@ -89,13 +69,14 @@ const QUESTIONS: readonly Question[] = [
   {
     title: 'one actor among 20,000',
     query: 'actor:u_777',
-    results: Math.min(PAGE_EVENTS, Math.floor(eventCount / 20_000)),
+    results: Math.min(PAGE_EVENTS, Math.floor(eventCount / ACTORS)),
   },
   {
     title: 'any of 20 actors, denied',
     query: `${manyActors()} outcome:denied`,
-    results: Math.min(PAGE_EVENTS, 20 * Math.floor(eventCount / 20_000)),
+    results: Math.min(PAGE_EVENTS, 20 * Math.floor(eventCount / ACTORS)),
   },
+  { title: 'nothing: any of 20 actors, who never succeed', query: `${manyActors()} outcome:success`, results: 0 },
   { title: '70 days of occurred_at, one tenant', query: `tenant:acme ${MIDDLE_DAYS}`, results: PAGE_EVENTS },
 ];
 
@@ -106,51 +87,59 @@ function manyActors(): string {
 const machine = describeMachine(`npm run bench:search -- ${process.argv.slice(2).join(' ')}`.trim());
 process.stdout.write(machineLines(machine));
 
-const server = await startServer();
+const directory = values.data ?? (await mkdtemp(join(tmpdir(), 'countersign-search-')));
+let server: ServerProcess | undefined;
 try {
-  await fill();
-  const measured = await measure();
+  await mkdir(directory, { recursive: true });
+  if (!(await readdir(directory)).includes('logs')) await fill();
+  const execArgv = values.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', values.profile];
+  const closed = await start(execArgv);
+  server = closed.server;
+  const measured = await measure(server);
+  const after = await server.stats();
+  process.stdout.write(`the server holds ${after.residentMiB} MiB, of which ${after.fileMiB} of files\n\n`);
   process.stdout.write(tableOf(measured));
+  await (values.profile === undefined ? server.kill() : server.stop());
+  const killed = await start([]);
+  server = killed.server;
+  const starts = { afterCloseMs: closed.ms, afterKillMs: killed.ms };
   if (values.json !== undefined) {
     const versions = dependencyVersions();
-    await writeFile(
-      values.json,
-      `${JSON.stringify({ machine, versions, eventCount, requestCount, measured }, null, 2)}\n`,
-    );
+    const memory = { atStart: closed.stats, after };
+    const result = { machine, versions, eventCount, requestCount, measured, starts, memory };
+    await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
   }
   const slow = measured.filter(({ latency }) => latency.p99 >= LIMIT_MS);
   for (const { title, latency } of slow) process.stderr.write(`over ${LIMIT_MS} ms at p99: ${title}: ${latency.p99}\n`);
   if (slow.length > 0) process.exitCode = 1;
 } finally {
-  await server.stop();
-  if (values.keep) process.stdout.write(`kept: ${server.directory}\n`);
-  else await server.remove();
+  await server?.stop();
+  if (values.data === undefined) await rm(directory, { recursive: true, force: true });
 }
 
-/** A million events through the front door. */
+/** Made by a server of its own, so that what it holds afterwards is not measured. */
 async function fill(): Promise<void> {
   const startedMs = performance.now();
-  let next = 0;
-  const sender = async (): Promise<void> => {
-    while (next < eventCount) {
-      const from = next;
-      next = Math.min(eventCount, from + BATCH_EVENTS);
-      const lines = Array.from({ length: next - from }, (_, i) => eventText(from + i));
-      const response = await fetch(`${server.ready.logUrl}/events`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${server.ready.producerToken}`, 'content-type': 'application/x-ndjson' },
-        body: lines.join('\n'),
-      });
-      const text = await response.text();
-      if (response.status !== 200 || (text.match(/"status":"accepted"/g) ?? []).length !== lines.length) {
-        throw new Error(`a batch was not taken: ${response.status} ${text.slice(0, 300)}`);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: SENDERS }, sender));
-  const { treeSize, residentMiB } = await server.stats();
+  const filler = await startServer({ directory, fillEvents: eventCount });
+  const { treeSize, residentMiB, fileMiB } = await filler.stats();
+  await filler.stop();
   const seconds = (performance.now() - startedMs) / 1000;
-  process.stdout.write(`${treeSize} entries in ${seconds.toFixed(0)} s; the server holds ${residentMiB} MiB\n\n`);
+  process.stdout.write(
+    `made: ${treeSize} entries in ${seconds.toFixed(0)} s; then held ${residentMiB} MiB, of which ${fileMiB} of files\n`,
+  );
+}
+
+/** Until it answers, from the moment at which the process is asked for. */
+async function start(execArgv: readonly string[]): Promise<{ server: ServerProcess; ms: number; stats: ServerStats }> {
+  const startedMs = performance.now();
+  const started = await startServer({ directory, execArgv });
+  const ms = Math.round(performance.now() - startedMs);
+  const stats = await started.stats();
+  const { treeSize, residentMiB, fileMiB } = stats;
+  process.stdout.write(
+    `started in ${ms} ms on ${treeSize} entries; holds ${residentMiB} MiB, of which ${fileMiB} of files\n`,
+  );
+  return { server: started, ms, stats };
 }
 
 interface Measured {
@@ -161,13 +150,13 @@ interface Measured {
 }
 
 /** The questions take turns, so that a disturbance falls on all of them. */
-async function measure(): Promise<readonly Measured[]> {
-  const connection = await Connection.open(new URL(server.ready.logUrl));
-  const producer = await producerId();
+async function measure({ ready }: ServerProcess): Promise<readonly Measured[]> {
+  const connection = await Connection.open(new URL(ready.logUrl));
+  const producer = await producerId(ready);
   const rounds = QUESTIONS.map((question) => ({
     question,
     requests: Array.from({ length: SPREADS }, (_, i) =>
-      requestOf(question.query.replace('PRODUCER', producer).replace('ROUND', `${i}`)),
+      requestOf(ready, question.query.replace('PRODUCER', producer).replace('ROUND', `${i}`)),
     ),
     latencies: new Latencies(),
   }));
@@ -188,18 +177,18 @@ async function measure(): Promise<readonly Measured[]> {
   return rounds.map(({ question, latencies }) => ({ ...question, latency: latencies.summary() }));
 }
 
-function requestOf(query: string): Buffer {
-  const { pathname, host } = new URL(server.ready.logUrl);
+function requestOf({ logUrl, auditorToken }: ServerReady, query: string): Buffer {
+  const { pathname, host } = new URL(logUrl);
   const search = new URLSearchParams({ limit: `${PAGE_EVENTS}`, ...(query === '' ? {} : { q: query }) });
   return Buffer.from(
-    `GET ${pathname}/events?${search} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${server.ready.auditorToken}\r\n\r\n`,
+    `GET ${pathname}/events?${search} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${auditorToken}\r\n\r\n`,
   );
 }
 
 /** What entries name as their producer. */
-async function producerId(): Promise<string> {
-  const url = `${server.ready.logUrl}/export.ndjson?${new URLSearchParams({ q: 'actor:u_unique' })}`;
-  const response = await fetch(url, { headers: { authorization: `Bearer ${server.ready.auditorToken}` } });
+async function producerId({ logUrl, auditorToken }: ServerReady): Promise<string> {
+  const url = `${logUrl}/export.ndjson?${new URLSearchParams({ q: 'actor:u_unique' })}`;
+  const response = await fetch(url, { headers: { authorization: `Bearer ${auditorToken}` } });
   const [line = ''] = (await response.text()).split('\n');
   const { producer }: { producer?: unknown } = JSON.parse(line);
   return String(producer);

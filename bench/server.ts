@@ -2,9 +2,10 @@
  * The server of a benchmark: one audit log as `serve` runs it, on a fresh directory, with a policy without witnesses, and
  * with options that only a benchmark has. Started by lib/server-process.ts, which it talks to over IPC.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { createLog } from '../src/cli/init.ts';
+import { createLog, loadLogIfExists } from '../src/cli/init.ts';
 import { openLogWatch, withClock } from '../src/cli/open-watch.ts';
 import { openPrepareSource } from '../src/cli/prepare-source.ts';
 import { parseCatalogue } from '../src/events/catalogue/parse.ts';
@@ -20,14 +21,16 @@ import { openLevelStore } from '../src/store/leveldb.ts';
 import { openTokenStore } from '../src/trail/access.ts';
 import { OWN_PRODUCER } from '../src/trail/record.ts';
 import { openTrail } from '../src/trail/trail.ts';
+import { fillLog } from './lib/search-events.ts';
 import type { FeatureSettings, ServerMessage, ServerRequest, ServerSettings } from './lib/server-process.ts';
 
 const LOG_NAME = 'bench';
 
 const [, , settingsText = ''] = process.argv;
 const settings: ServerSettings = JSON.parse(settingsText);
-const { directory, features, syncDelayMs } = settings;
-const identity = await createLog(directory, { name: LOG_NAME, origin: 'bench.example/audit', kind: 'audit' });
+const { directory, features, syncDelayMs, fillEvents } = settings;
+const config = { name: LOG_NAME, origin: 'bench.example/audit', kind: 'audit' } as const;
+const identity = (await loadLogIfExists(directory, LOG_NAME)) ?? (await createLog(directory, config));
 const logDirectory = join(directory, 'logs', LOG_NAME);
 
 const log = await openLog({
@@ -43,13 +46,16 @@ const { contextFor: withoutCatalogue } = await openPrepareSource(identity.secret
 const { contextFor: fullContext, useCatalogue } = await openPrepareSource(identity.secret, allowedCards);
 useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
 const trail = await openTrail({ log, prepareContext: fullContext });
-const watch = features.watch ? await openLogWatch(logDirectory, { log, trail, logger: SILENT_LOGGER, fetch }) : undefined;
+const watch = features.watch
+  ? await openLogWatch(logDirectory, { log, trail, logger: SILENT_LOGGER, fetch })
+  : undefined;
 const contextFor = (producerId: string): PrepareContext =>
   producerId === OWN_PRODUCER ? fullContext(producerId) : contextWith(features, producerId);
 const prepareContext = watch === undefined ? contextFor : withClock(contextFor, watch);
 const tokens = await openTokenStore(join(logDirectory, 'tokens.json'));
 const { token: producerToken } = await tokens.create({ role: 'producer', name: 'bench' });
 const { token: auditorToken } = await tokens.create({ role: 'auditor', name: 'bench' });
+if (fillEvents > 0) await fillLog(log, watch, prepareContext('tok_filled'), fillEvents);
 const app = createApp({ logs: new Map([[LOG_NAME, { log, tokens, prepareContext, trail }]]), processMetrics: true });
 const server = await serveApp(app);
 
@@ -94,8 +100,15 @@ function stats(): Extract<ServerMessage, { kind: 'stats' }>['stats'] {
   return {
     cpuMs: (user + system) / 1000,
     residentMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
+    fileMiB: residentOfFilesMiB(),
     treeSize: log.treeSize(),
   };
+}
+
+/** LevelDB maps the files that it has open: the kernel takes those pages back when anybody needs them. */
+function residentOfFilesMiB(): number {
+  const kiB = /^RssFile:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return Math.round(Number(kiB ?? 0) / 1024);
 }
 
 async function stop(): Promise<void> {

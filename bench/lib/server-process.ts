@@ -11,6 +11,8 @@ export interface ServerSettings {
   readonly features: FeatureSettings;
   /** Added to every fsync, for disks that take longer than this machine's. */
   readonly syncDelayMs: number;
+  /** Events of lib/search-events.ts that it makes before it is ready. */
+  readonly fillEvents: number;
 }
 
 /** What an audit log does beyond a log; all on is what `serve` runs. */
@@ -38,6 +40,8 @@ export interface ServerStats {
   /** Of the whole process, all threads, since it started. */
   readonly cpuMs: number;
   readonly residentMiB: number;
+  /** Of that, pages of files, such as the database's. */
+  readonly fileMiB: number;
   readonly treeSize: number;
 }
 
@@ -62,6 +66,9 @@ export interface ServerProcess {
 export interface StartOptions {
   readonly features?: FeatureSettings;
   readonly syncDelayMs?: number;
+  /** Holds a log already, or is to be kept; a fresh one otherwise. */
+  readonly directory?: string;
+  readonly fillEvents?: number;
   /** Another build's bench/server.js, to compare with. */
   readonly script?: string;
   /** Options of Node, such as --cpu-prof. */
@@ -71,9 +78,9 @@ export interface StartOptions {
 const SERVER = fileURLToPath(new URL(`../server.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url));
 
 export async function startServer(options: StartOptions = {}): Promise<ServerProcess> {
-  const { features = ALL_FEATURES, syncDelayMs = 0, script = SERVER, execArgv = [] } = options;
-  const directory = await mkdtemp(join(tmpdir(), 'countersign-bench-'));
-  const settings: ServerSettings = { directory, features, syncDelayMs };
+  const { features = ALL_FEATURES, syncDelayMs = 0, script = SERVER, execArgv = [], fillEvents = 0 } = options;
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'countersign-bench-')));
+  const settings: ServerSettings = { directory, features, syncDelayMs, fillEvents };
   const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : [];
   const child = fork(script, [JSON.stringify(settings)], { execArgv: [...loader, ...execArgv], stdio: 'inherit' });
   const exited = new Promise<void>((resolve) => {

@@ -55,6 +55,18 @@ export async function readAllItems(
   return items;
 }
 
+/**
+ * The item of `index` out of the row that begins with index `first`, as a view of it; the others are passed over.
+ * Undefined where the row does not reach so far. What it is compared with is the tree.
+ */
+export function itemAt(kind: ChunkKind, row: Uint8Array, first: number, index: number): Uint8Array | undefined {
+  try {
+    return kind === 'entries' ? entryAt(row, index - first) : disclosureAt(row, index - first);
+  } catch {
+    throw new LogError('corrupt-data', `the stored ${kind} from index ${first} on are malformed`, { index });
+  }
+}
+
 function decodeChunk(kind: ChunkKind, key: Uint8Array, value: Uint8Array): Chunk {
   const first = chunkFirstIndex(key);
   try {
@@ -84,6 +96,26 @@ function decodeDisclosures(row: Uint8Array): readonly Uint8Array[] {
   }
   if (at !== row.length) throw malformed();
   return items;
+}
+
+function disclosureAt(row: Uint8Array, position: number): Uint8Array | undefined {
+  const list = readHead(row, 0, ARRAY_MAJOR);
+  if (position >= list.argument) return undefined;
+  let item = readHead(row, list.end, BYTES_MAJOR);
+  for (let i = 0; i < position; i++) item = readHead(row, item.end + item.argument, BYTES_MAJOR);
+  if (item.argument > row.length - item.end) throw malformed();
+  return row.subarray(item.end, item.end + item.argument);
+}
+
+/** An entry stands behind its length in two big-endian bytes (proofs/tile.ts). */
+function entryAt(row: Uint8Array, position: number): Uint8Array | undefined {
+  let at = 0;
+  for (let i = 0; at < row.length; i++) {
+    const end = at + 2 + (row[at] ?? 0) * 256 + (row[at + 1] ?? 0);
+    if (i === position) return end > row.length ? undefined : row.subarray(at + 2, end);
+    at = end;
+  }
+  return undefined;
 }
 
 /** RFC 8949 §3: the argument stands in the first byte, or follows in 1, 2 or 4 bytes. */

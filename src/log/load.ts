@@ -11,9 +11,10 @@ import { rootOfHashes } from '../../proofs/tree.ts';
 import type { Store } from '../store/contract.ts';
 import { readAllItems, readItems } from './entries.ts';
 import { EMPTY_STATE, type TreeState } from './integrate.ts';
-import { chunkHolding, STATE_KEY, tileKey } from './rows.ts';
+import { chunkFirstIndex, chunkHolding, chunkKey, STATE_KEY, tileKey } from './rows.ts';
 import { decodeState, type StoredState } from './state-row.ts';
 import { surveyStored } from './survey-tree.ts';
+import { middlesOf } from './tile-shortcut.ts';
 import { TreeReader } from './tree-reader.ts';
 import { LogError } from './types.ts';
 
@@ -33,7 +34,12 @@ export async function loadState(store: Store, hasher: Hasher): Promise<TreeState
   }
   const stored = decodeState(row);
   const { range, lastLogTime } = stored;
-  const state: TreeState = { range, edges: await rebuildEdges(store, range.size, hasher), lastLogTime };
+  const edges = await rebuildEdges(store, range.size, hasher);
+  const middles = edges.map((edge) => middlesOf(edge, hasher));
+  const state: TreeState = {
+    ...{ range, edges, middles, lastLogTime },
+    chunkStarts: await readChunkStarts(store, range.size),
+  };
   // The rebuilt edges and the stored peaks must describe one tree: every peak is a fold of edge hashes.
   const rebuilt = await rangeAt(range.size, new TreeReader(store, hasher).hashReader(state));
   if (!equalBytes(rangeRoot(rebuilt, hasher), rangeRoot(range, hasher)))
@@ -76,29 +82,30 @@ export function checkEntry(index: number, entry: Uint8Array, expected: Hash | un
 }
 
 async function rebuildEdges(store: Store, size: number, hasher: Hasher): Promise<readonly (readonly Hash[])[]> {
-  const edges: Hash[][] = [];
+  const edges: (readonly Hash[])[] = [];
   const leavesInTiles = size - (size % TILE_WIDTH);
   const entries = await readAllItems(store, 'entries', leavesInTiles, size);
   edges.push(entries.map((entry) => hasher.leaf(entry)));
   for (let level = 1; TILE_WIDTH ** level <= size; level++) {
     const complete = Math.floor(size / TILE_WIDTH ** level);
-    const edge: Hash[] = [];
-    for (let index = complete - (complete % TILE_WIDTH); index < complete; index++) {
-      edge.push(await readTileRoot(store, level - 1, index, hasher));
-    }
-    edges.push(edge);
+    const first = complete - (complete % TILE_WIDTH);
+    const tiles = Array.from({ length: complete - first }, (_, i) => first + i);
+    const rows = await store.getMany(tiles.map((index) => tileKey(level - 1, index)));
+    edges.push(tiles.map((index, i) => tileRoot(rows[i], level - 1, index, hasher)));
   }
   return edges;
 }
 
-async function readTileRoot(store: Store, level: number, index: number, hasher: Hasher): Promise<Hash> {
-  const bytes = await store.get(tileKey(level, index));
-  if (bytes?.length !== FULL_TILE_BYTES) {
-    const first = index * TILE_WIDTH ** (level + 1);
-    throw new LogError('corrupt-data', `tile ${level}/${index}, from leaf ${first} on, is missing`, {
-      level,
-      index: first,
-    });
-  }
-  return rootOfHashes(decodeTile(bytes), hasher);
+function tileRoot(bytes: Uint8Array | undefined, level: number, index: number, hasher: Hasher): Hash {
+  if (bytes?.length === FULL_TILE_BYTES) return rootOfHashes(decodeTile(bytes), hasher);
+  const first = index * TILE_WIDTH ** (level + 1);
+  const what = `tile ${level}/${index}, from leaf ${first} on, is missing`;
+  throw new LogError('corrupt-data', what, { level, index: first });
+}
+
+/** Of the chunks whose entries are in no full tile. */
+async function readChunkStarts(store: Store, size: number): Promise<readonly number[]> {
+  const bounds = { gte: chunkKey('entries', size - (size % TILE_WIDTH)), lt: chunkKey('entries', size) };
+  const rows = await store.range({ ...bounds, limit: TILE_WIDTH });
+  return rows.map(({ key }) => chunkFirstIndex(key));
 }

@@ -7,37 +7,26 @@ import { cardHash, encodeCard } from '../../proofs/card.ts';
 import { decodeEntry } from '../../proofs/entry.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
 import { decodeDisclosure, LOG_FIELD, LOST_DISCLOSURE } from './disclosure.ts';
-import { readAllItems } from './entries.ts';
-import { checkedLeaf, type EntrySource } from './read-entries.ts';
+import { checkEntry } from './load.ts';
+import { type EntrySource, readItemsAt } from './read-entries.ts';
 import { LogError, type StoredEvent } from './types.ts';
-
-/** Indices closer together than this are read in one sweep. */
-const MAX_SWEEP_GAP = 16;
 
 /** The events at these ascending indices, in that order. Throws LogError `corrupt-data` naming the first bad one. */
 export async function readEvents(source: EntrySource, indices: readonly number[]): Promise<readonly StoredEvent[]> {
-  const sweeps = await Promise.all(sweepsOf(indices).map((sweep) => readSweep(source, sweep)));
-  return sweeps.flat();
-}
-
-async function readSweep(source: EntrySource, indices: readonly number[]): Promise<readonly StoredEvent[]> {
-  const from = indices[0] ?? 0;
-  const to = (indices.at(-1) ?? 0) + 1;
+  const { reader, state, hasher } = source;
+  const expected = await reader.hashReader(state)(indices.map((index) => ({ level: 0, index })));
   const [entries, disclosures] = await Promise.all([
-    readAllItems(source.store, 'entries', from, to),
-    readAllItems(source.store, 'disclosures', from, to),
+    readItemsAt(source, 'entries', indices),
+    readItemsAt(source, 'disclosures', indices),
   ]);
-  const events: StoredEvent[] = [];
-  for (const index of indices) {
-    const entry = entries[index - from];
-    const disclosure = disclosures[index - from];
+  return indices.map((index, i) => {
+    const entry = entries[i];
+    const disclosure = disclosures[i];
     if (entry === undefined || disclosure === undefined) {
       throw new LogError('corrupt-data', `event ${index} is missing on disk`, { index });
     }
-    const leafHash = await checkedLeaf(source, index, entry);
-    events.push(openEvent(index, entry, leafHash, disclosure, source.hasher));
-  }
-  return events;
+    return openEvent(index, entry, checkEntry(index, entry, expected[i], hasher), disclosure, hasher);
+  });
 }
 
 export function openEvent(
@@ -68,15 +57,4 @@ export function openEvent(
   const opens = logCommitment !== undefined && equalBytes(logCommitment, decoded.logCommitment);
   if (!opens || !equalBytes(cardHash(card, hasher), decoded.cardHash)) throw altered();
   return { index, entry, leafHash, logTime, producerId, producerSeq, card, fields };
-}
-
-function sweepsOf(indices: readonly number[]): readonly (readonly number[])[] {
-  const sweeps: number[][] = [];
-  for (const index of indices) {
-    const current = sweeps.at(-1);
-    const last = current?.at(-1);
-    if (current !== undefined && last !== undefined && index - last <= MAX_SWEEP_GAP) current.push(index);
-    else sweeps.push([index]);
-  }
-  return sweeps;
 }

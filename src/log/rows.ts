@@ -13,6 +13,7 @@
  *   9 term 0 block:u32      sealed postings of a term                                (written once)
  *   10                      number of sealed blocks                                  (replaced)
  *   11 leafHash             index:u48: idempotency of a raw log, for ever            (written once)
+ *   12 level:u8 index:u48   what makes one leaf of a full tile cheap to read, see tile-shortcut.ts (written once)
  *
  * 4, 5, 8, 9 and 10 are rows of audit logs only, 11 of raw ones; the rest is the tree's, whatever its entries hold.
  */
@@ -39,6 +40,7 @@ const KIND = {
   container: 9,
   sealed: 10,
   leaf: 11,
+  shortcut: 12,
 } as const;
 
 export const STATE_KEY: Uint8Array = Uint8Array.of(KIND.state);
@@ -47,6 +49,10 @@ export const PUBLISHED_KEY: Uint8Array = Uint8Array.of(KIND.published);
 
 export function tileKey(level: number, index: number): Uint8Array {
   return concatBytes(Uint8Array.of(KIND.tile, level), encodeIndex(index));
+}
+
+export function shortcutKey(level: number, index: number): Uint8Array {
+  return concatBytes(Uint8Array.of(KIND.shortcut, level), encodeIndex(index));
 }
 
 export type ChunkKind = 'entries' | 'disclosures';

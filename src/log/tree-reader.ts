@@ -3,24 +3,28 @@
  * with its hash in the tile above, and so on up to the right edge, which is in memory and whose root is the log's.
  * LevelDB verifies nothing by itself: a flipped bit is found here, named, and never served.
  */
-import { concatBytes, equalBytes } from '../../proofs/bytes.ts';
+import { concatBytes } from '../../proofs/bytes.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
 import type { HashReader } from '../../proofs/prove.ts';
-import { decodeTile, FULL_TILE_BYTES, TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
-import { foldPeaks, type NodeCoordinates, rootOfHashes } from '../../proofs/tree.ts';
+import { TILE_HEIGHT, TILE_WIDTH, tileOfNode } from '../../proofs/tile.ts';
+import { type NodeCoordinates, rootOfHashes } from '../../proofs/tree.ts';
 import type { Store } from '../store/contract.ts';
 import type { TreeState } from './integrate.ts';
-import { tileKey } from './rows.ts';
+import { shortcutKey, tileKey } from './rows.ts';
+import { CheckedTile, type TilePlace } from './tile-shortcut.ts';
 import { LogError } from './types.ts';
 
-/** Checked tiles kept in memory: 2,048 × 8 KiB. */
+/** Checked tiles kept in memory, as the bytes of their rows: 2,048 × 8.5 KiB. */
 const MAX_CACHED_TILES = 2048;
+
+/** The hashes of the rightmost tile of a level while it is not full. */
+type TileEdge = readonly Hash[];
 
 export class TreeReader {
   readonly #store: Store;
   readonly #hasher: Hasher;
-  /** Checked full tiles, or their check under way, least recently used first: many readers at once read a tile once. */
-  readonly #tiles = new Map<string, Promise<readonly Hash[]>>();
+  /** Full tiles, or their reading under way, least recently used first: many readers at once read a tile once. */
+  readonly #tiles = new Map<string, Promise<CheckedTile>>();
 
   constructor(store: Store, hasher: Hasher) {
     this.#store = store;
@@ -29,61 +33,97 @@ export class TreeReader {
 
   /** The first `width` hashes of a tile of the tree that `state` describes. The caller has checked that they exist. */
   async tile(state: TreeState, level: number, index: number, width: number): Promise<Uint8Array> {
-    const hashes = await this.#tile(state, level, index);
-    return concatBytes(...hashes.slice(0, width));
+    const [tile = []] = await this.#read(state, [{ level, index }]);
+    return tile instanceof CheckedTile ? tile.bytes(width) : concatBytes(...tile.slice(0, width));
   }
 
-  /** Reads nodes of the tree that `state` describes, for proofs. */
+  /** Reads nodes of the tree that `state` describes, for proofs. What is asked for together is read at once. */
   hashReader(state: TreeState): HashReader {
-    return (nodes) => Promise.all(nodes.map((node) => this.#node(state, node)));
+    return async (nodes) => {
+      const tiles = await this.#read(state, nodes.map(tileOfNode));
+      return nodes.map((node, i) => this.#nodeIn(tiles[i] ?? [], node));
+    };
   }
 
-  async #node(state: TreeState, node: NodeCoordinates): Promise<Hash> {
-    const tileLevel = Math.floor(node.level / TILE_HEIGHT);
-    const span = 2 ** (node.level % TILE_HEIGHT);
-    const first = node.index * span;
-    const hashes = await this.#tile(state, tileLevel, Math.floor(first / TILE_WIDTH));
-    const within = first % TILE_WIDTH;
-    const covered = hashes.slice(within, within + span);
+  /** Per leaf the first index of the stored chunk that holds its entry, where that is known without seeking it. */
+  async chunkStarts(state: TreeState, indices: readonly number[]): Promise<readonly (number | undefined)[]> {
+    const places = indices.map((index) => ({ level: 0, index: Math.floor(index / TILE_WIDTH) }));
+    const tiles = await this.#read(state, places);
+    return indices.map((index, i) => {
+      const tile = tiles[i];
+      if (tile instanceof CheckedTile) return tile.chunkStart(index);
+      return state.chunkStarts.findLast((first) => first <= index);
+    });
+  }
+
+  #nodeIn(tile: CheckedTile | TileEdge, node: NodeCoordinates): Hash {
+    const height = node.level % TILE_HEIGHT;
+    const span = 2 ** height;
+    const first = (node.index * span) % TILE_WIDTH;
+    if (tile instanceof CheckedTile) return tile.node(height, first);
+    const covered = tile.slice(first, first + span);
     if (covered.length !== span) throw new LogError('not-in-log', 'a node beyond the tree was asked for', { ...node });
-    return span === 1 ? (covered[0] ?? foldPeaks([])) : rootOfHashes(covered, this.#hasher);
+    return rootOfHashes(covered, this.#hasher);
   }
 
-  async #tile(state: TreeState, level: number, index: number): Promise<readonly Hash[]> {
-    const complete = Math.floor(state.range.size / TILE_WIDTH ** level);
-    const edgeIndex = Math.floor(complete / TILE_WIDTH);
-    if (index > edgeIndex) throw new LogError('not-in-log', 'a tile beyond the tree was asked for', { level, index });
-    if (index === edgeIndex) return state.edges[level] ?? [];
-    const name = `${level}/${index}`;
-    const hashes = this.#tiles.get(name) ?? this.#readChecked(state, level, index);
-    this.#tiles.delete(name);
-    this.#tiles.set(name, hashes);
-    if (this.#tiles.size > MAX_CACHED_TILES) {
-      const oldest = this.#tiles.keys().next();
-      if (oldest.done !== true) this.#tiles.delete(oldest.value);
+  /** One tile a place, in the order of the places. Rejects with the first that is missing or altered. */
+  async #read(state: TreeState, places: readonly TilePlace[]): Promise<readonly (CheckedTile | TileEdge)[]> {
+    const missing = new Map<string, TilePlace>();
+    for (const place of places) {
+      if (edgeAt(state, place) === undefined && !this.#tiles.has(nameOf(place))) missing.set(nameOf(place), place);
     }
-    try {
-      return await hashes;
-    } catch (error) {
+    if (missing.size > 0) this.#readRows(state, [...missing.values()]);
+    const tiles = places.map((place) => edgeAt(state, place) ?? this.#cached(place));
+    this.#forgetOldest();
+    return Promise.all(tiles);
+  }
+
+  /** Begins to read these tiles; their check waits for the tiles above. */
+  #readRows(state: TreeState, places: readonly TilePlace[]): void {
+    const tileKeys = places.map(({ level, index }) => tileKey(level, index));
+    const shortcutKeys = places.map(({ level, index }) => shortcutKey(level, index));
+    const rows = this.#store.getMany([...tileKeys, ...shortcutKeys]);
+    const parents = places.map(({ level, index }) => ({ level: (level + 1) * TILE_HEIGHT, index }));
+    const both = Promise.all([rows, this.hashReader(state)(parents)]);
+    for (const [i, place] of places.entries()) {
+      const name = nameOf(place);
+      const tile = both.then(
+        ([read, expected]) => new CheckedTile(place, read[i], read[places.length + i], expected[i], this.#hasher),
+      );
+      this.#tiles.set(name, tile);
       // The next reader looks at the disk again.
-      if (this.#tiles.get(name) === hashes) this.#tiles.delete(name);
-      throw error;
+      tile.catch(() => {
+        if (this.#tiles.get(name) === tile) this.#tiles.delete(name);
+      });
     }
   }
 
-  async #readChecked(state: TreeState, level: number, index: number): Promise<readonly Hash[]> {
-    const bytes = await this.#store.get(tileKey(level, index));
-    const first = index * TILE_WIDTH ** (level + 1);
-    const details = { level, tile: index, index: first };
-    if (bytes === undefined || bytes.length !== FULL_TILE_BYTES) {
-      throw new LogError('corrupt-data', `tile ${level}/${index}, from leaf ${first} on, is missing or cut`, details);
-    }
-    const hashes = decodeTile(bytes);
-    const above = await this.#tile(state, level + 1, Math.floor(index / TILE_WIDTH));
-    const expected = above[index % TILE_WIDTH];
-    if (expected === undefined || !equalBytes(rootOfHashes(hashes, this.#hasher), expected)) {
-      throw new LogError('corrupt-data', `tile ${level}/${index}, from leaf ${first} on, was altered on disk`, details);
-    }
-    return hashes;
+  /** The tile, now the most recently used one. */
+  #cached(place: TilePlace): Promise<CheckedTile> {
+    const name = nameOf(place);
+    const tile = this.#tiles.get(name);
+    if (tile === undefined) throw new Error('a tile is read before it is used');
+    this.#tiles.delete(name);
+    this.#tiles.set(name, tile);
+    return tile;
   }
+
+  #forgetOldest(): void {
+    for (const name of this.#tiles.keys()) {
+      if (this.#tiles.size <= MAX_CACHED_TILES) return;
+      this.#tiles.delete(name);
+    }
+  }
+}
+
+/** The tile at the right edge of its level, where the place is that; undefined where there is a full tile. */
+function edgeAt({ range, edges }: TreeState, { level, index }: TilePlace): TileEdge | undefined {
+  const complete = Math.floor(range.size / TILE_WIDTH ** level);
+  const edgeIndex = Math.floor(complete / TILE_WIDTH);
+  if (index > edgeIndex) throw new LogError('not-in-log', 'a tile beyond the tree was asked for', { level, index });
+  return index === edgeIndex ? (edges[level] ?? []) : undefined;
+}
+
+function nameOf({ level, index }: TilePlace): string {
+  return `${level}/${index}`;
 }

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { chunkKey } from '../../src/log/rows.ts';
 import type { Log } from '../../src/log/types.ts';
 import { openMemoryStore, type SortedRows } from '../../src/store/memory.ts';
 import { openTestLog, preparedEvent, until, withDirectory } from '../support/test-log.ts';
 
 const COUNT = 600;
 /** First byte of the keys, as rows.ts lays them out. */
-const KIND = { state: 1, tile: 2, entries: 3, disclosures: 4 } as const;
+const KIND = { state: 1, tile: 2, entries: 3, disclosures: 4, shortcut: 12 } as const;
 
 /** A stored log of 600 events; `damage` is done to its rows before it is opened again. */
 async function reopened(damage: (rows: SortedRows) => void, use: (log: Promise<Log>) => Promise<void>): Promise<void> {
@@ -40,7 +41,7 @@ function flip(row: { value: Uint8Array } | undefined, at: number, bit = 0): void
 describe('bytes altered on disk', () => {
   it('are never served: an altered entry is named by its index, and its neighbours in other rows are served', async () => {
     await reopened(
-      (rows) => flip(rowsOf(rows, KIND.entries)[2], 40),
+      (rows) => flip(rows.find(chunkKey('entries', 100)), 40),
       async (opened) => {
         const log = await opened;
         await expect(log.eventAt(100)).rejects.toMatchObject({ code: 'corrupt-data', details: { index: 100 } });
@@ -64,6 +65,26 @@ describe('bytes altered on disk', () => {
         expect((await log.eventAt(1))?.index).toBe(1);
       },
     );
+  });
+
+  it('do no harm in a shortcut, which costs time and never an answer, whether it is altered, cut or gone', async () => {
+    const damages: ((rows: SortedRows) => void)[] = [
+      (rows) => flip(rowsOf(rows, KIND.shortcut)[0], 5),
+      (rows) => rowsOf(rows, KIND.shortcut)[0]?.value.fill(0),
+      (rows) => rowsOf(rows, KIND.shortcut)[0]?.value.fill(255, 512),
+      (rows) =>
+        rowsOf(rows, KIND.shortcut).forEach((row) => void rows.apply({ key: row.key, value: row.value.slice(0, 7) })),
+      (rows) => rowsOf(rows, KIND.shortcut).forEach((row) => void rows.apply({ key: row.key, delete: true })),
+    ];
+    for (const damage of damages) {
+      await reopened(damage, async (opened) => {
+        const log = await opened;
+        const indices = [0, 31, 32, 49, 50, 100, 255, 256, 299, 599];
+        expect((await log.eventsAt(indices)).map(({ index }) => index)).toEqual(indices);
+        expect((await log.inclusionProof(100, COUNT)).length).toBeGreaterThan(0);
+        expect((await log.tile({ level: 0, index: 0, width: 256 }))?.length).toBe(8192);
+      });
+    }
   });
 
   it.each([0, 31, 4000, 8191])(

@@ -5,16 +5,16 @@ import { prepareEvent } from '../../src/events/prepare.ts';
 import type { Prepared } from '../../src/events/types.ts';
 import type { DamageKind } from '../../src/log/damage.ts';
 import { type FsckReport, fsck } from '../../src/log/fsck.ts';
-import { idKey } from '../../src/log/rows.ts';
+import { type ChunkKind, chunkKey, idKey } from '../../src/log/rows.ts';
 import { openMemoryStore, type SortedRows } from '../../src/store/memory.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
 import { bytesOf, DESIGN_EVENT, testContext } from '../support/prepare.ts';
 import { ORIGIN, openTestLog, publishAll, testKeys, until, withDirectory } from '../support/test-log.ts';
 
-/** Two full tiles and a half, in chunks of 50. */
+/** Two full tiles and a half, in groups of 50, whose chunks also end at multiples of 32. */
 const COUNT = 660;
 /** First byte of the keys, as rows.ts lays them out. */
-const KIND = { state: 1, tile: 2, entries: 3, disclosures: 4, id: 5, head: 6, published: 7, tail: 8 } as const;
+const KIND = { state: 1, tile: 2, entries: 3, id: 5, head: 6, published: 7, tail: 8 } as const;
 
 interface Stored {
   readonly rows: SortedRows;
@@ -60,6 +60,13 @@ function rowAt(rows: SortedRows, kind: number, place: number): { key: Uint8Array
   return row;
 }
 
+/** The chunk that begins with this index, or an Error. */
+function chunkFrom(rows: SortedRows, kind: ChunkKind, first: number): { key: Uint8Array; value: Uint8Array } {
+  const row = rows.find(chunkKey(kind, first));
+  if (row === undefined) throw new Error(`no chunk of ${kind} begins at ${first}`);
+  return row;
+}
+
 function flip(row: { value: Uint8Array }, at: number): void {
   row.value[at] = (row.value[at] ?? 0) ^ 1;
 }
@@ -102,7 +109,7 @@ describe('fsck', () => {
     withLog(async ({ rows, check }) => {
       flip(rowAt(rows, KIND.tile, 0), 32 * 17);
       expect(found(await check())).toEqual([['tile-altered', 0]]);
-      flip(rowAt(rows, KIND.entries, 2), 40);
+      flip(chunkFrom(rows, 'entries', 100), 40);
       const both = found(await check());
       expect(both).toContainEqual(['tile-altered', 0]);
       expect(both).toContainEqual(['entry-altered', 100]);
@@ -111,22 +118,22 @@ describe('fsck', () => {
 
   it('names every index of a chunk that is gone or malformed, of entries and of contents', () =>
     withLog(async ({ rows, check }) => {
-      remove(rows, rowAt(rows, KIND.entries, 3));
-      const row = rowAt(rows, KIND.disclosures, 8);
+      remove(rows, chunkFrom(rows, 'entries', 160));
+      const row = chunkFrom(rows, 'disclosures', 416);
       row.value = row.value.slice(0, 100);
       const { damages, heads } = await check();
       const indices = (kind: DamageKind): number[] =>
         damages.flatMap((one) => (one.kind === kind ? (one.index ?? []) : []));
-      expect(indices('entry-missing')).toEqual(Array.from({ length: 50 }, (_, i) => 150 + i));
-      expect(indices('contents-missing')).toEqual(Array.from({ length: 50 }, (_, i) => 400 + i));
-      expect(damages).toHaveLength(100);
+      expect(indices('entry-missing')).toEqual(Array.from({ length: 32 }, (_, i) => 160 + i));
+      expect(indices('contents-missing')).toEqual(Array.from({ length: 32 }, (_, i) => 416 + i));
+      expect(damages).toHaveLength(64);
       expect(indices('search-wrong')).toHaveLength(0);
       expect(heads.every(({ verdict }) => verdict === 'unchecked')).toBe(true);
     }));
 
   it('names contents that do not open their entry', () =>
     withLog(async ({ rows, check }) => {
-      const row = rowAt(rows, KIND.disclosures, 4);
+      const row = chunkFrom(rows, 'disclosures', 200);
       flip(row, Buffer.from(row.value).indexOf('e217') + 3);
       expect(found(await check())).toEqual([['contents-altered', 217]]);
     }));
