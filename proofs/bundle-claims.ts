@@ -11,11 +11,12 @@
  *   events              every event is the entry at its index, and opens only what was committed to
  *   completeness        the query, evaluated again for every event of the range (complete bundles)
  *   matches             the query, evaluated again for every event shown (selected bundles)
+ *   commit, reveal, head, drand, seed, history, sample      reports of samples, see verify-sample.ts
  *   counts              the manifest counts what is there
  *   related             rules, catalogues, keys and findings are in the tree; of the range, all of them (complete bundles)
  *   producer-signatures what producers signed verifies under keys that were registered then (if any event is signed)
  */
-import type { BundleFiles } from './bundle.ts';
+import type { BundleFiles, BundleMode } from './bundle.ts';
 import type { ClaimReport } from './claims.ts';
 import type { Hasher } from './hash.ts';
 import type { HeadClaimName, JudgedHead } from './judge-head.ts';
@@ -25,7 +26,11 @@ import type { Tally } from './tally.ts';
 import type { OwnTally } from './verify-related.ts';
 import type { SignatureTally } from './verify-signatures.ts';
 
+/** What the report of a sample claims besides. */
+export type SampleClaimName = 'commit' | 'reveal' | 'head' | 'drand' | 'seed' | 'history' | 'sample';
+
 export type BundleClaimName =
+  | SampleClaimName
   | HeadClaimName
   | 'files'
   | 'manifest'
@@ -43,8 +48,8 @@ export type BundleClaimName =
 /** The order in which they are shown. */
 export const BUNDLE_CLAIMS: readonly BundleClaimName[] = [
   ...(['files', 'manifest', 'log-signature', 'witnesses', 'existed-by', 'pin', 'manifest-signature'] as const),
-  ...(['digests', 'population', 'range', 'events', 'completeness', 'matches', 'counts', 'related'] as const),
-  'producer-signatures',
+  ...(['digests', 'population', 'range', 'commit', 'reveal', 'head', 'drand', 'seed', 'history'] as const),
+  ...(['events', 'completeness', 'matches', 'sample', 'counts', 'related', 'producer-signatures'] as const),
 ];
 
 /** Without these, whatever else holds, a bundle was not verified. */
@@ -52,8 +57,11 @@ export const REQUIRED_CLAIMS: readonly BundleClaimName[] = [
   ...(['files', 'manifest', 'log-signature', 'witnesses', 'manifest-signature', 'digests'] as const),
   ...(['range', 'events', 'counts', 'related'] as const),
 ];
-export const COMPLETE_CLAIMS: readonly BundleClaimName[] = ['population', 'completeness'];
-export const SELECTED_CLAIMS: readonly BundleClaimName[] = ['matches'];
+export const MODE_CLAIMS: Readonly<Record<BundleMode, readonly BundleClaimName[]>> = {
+  complete: ['population', 'completeness'],
+  selected: ['matches'],
+  sample: ['population', 'completeness', 'commit', 'reveal', 'head', 'seed', 'history', 'sample'],
+};
 
 export type BundleReport = ClaimReport<BundleClaimName>;
 

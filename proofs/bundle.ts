@@ -8,7 +8,8 @@
  *   related.ndjson   rules, catalogues, keys and findings that go with them, each with its inclusion proof
  *   policy.txt       the log's own policy, to be compared with the pinned one; never believed
  *   README.txt       for people
- *   population       complete bundles only: the public entries of the range, with one range proof (population.ts)
+ *   population       not in selected bundles: the public entries of the range, with one range proof (population.ts)
+ *   sample.json      reports of a sample only: what was drawn, and how it follows (sample-report.ts)
  *   consistency      only if the auditor named a head they hold: that the checkpoint extends it (consistency.ts)
  *
  * In a *complete* bundle a line of events.ndjson is an opened event, and there is one for every index of the range: the
@@ -16,6 +17,9 @@
  * matches, and each line brings its own proof, as in related.ndjson:
  *
  *   { "event": { an opened event }, "proof": ["<base64 hash>", …] }
+ *
+ * In the report of a *sample* the drawn events show all fields, the others those that decide whether they are of the
+ * population, and of which stratum; where nothing of them decides, only the drawn ones have a line.
  */
 import { base64Decode, base64Encode, utf8Decode } from './bytes.ts';
 import { canonicalJson, type JsonValue } from './canonical-json.ts';
@@ -27,7 +31,7 @@ import { HASH_BYTES, type Hash } from './hash.ts';
 import { MAX_OPENED_EVENT_CHARACTERS, type OpenedEvent, openedEventJson, readOpenedEvent } from './opened-event.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-export type BundleMode = 'complete' | 'selected';
+export type BundleMode = 'complete' | 'selected' | 'sample';
 
 export type BundleFiles = ReadonlyMap<string, Uint8Array>;
 
@@ -39,6 +43,7 @@ export const EVENTS_FILE = 'events.ndjson';
 export const RELATED_FILE = 'related.ndjson';
 export const POLICY_FILE = 'policy.txt';
 export const README_FILE = 'README.txt';
+export const SAMPLE_FILE = 'sample.json';
 export const CONSISTENCY_FILE = 'consistency';
 
 /** What decides which files there are. */
@@ -51,15 +56,19 @@ export interface BundleShape {
 /** The files that a manifest has digests of, in the order in which a bundle holds them. */
 export function contentFiles({ mode, pinned }: BundleShape): readonly string[] {
   const consistency = pinned === null ? [] : [CONSISTENCY_FILE];
-  const population = mode === 'complete' ? [POPULATION_FILE] : [];
-  return [CHECKPOINT_FILE, ...consistency, ...population, EVENTS_FILE, RELATED_FILE, POLICY_FILE, README_FILE];
+  const population = mode === 'selected' ? [] : [POPULATION_FILE];
+  const sample = mode === 'sample' ? [SAMPLE_FILE] : [];
+  return [
+    ...[CHECKPOINT_FILE, ...consistency, ...population, ...sample, EVENTS_FILE],
+    ...[RELATED_FILE, POLICY_FILE, README_FILE],
+  ];
 }
 
 /** Every name that a bundle can hold. */
 export const BUNDLE_FILES: readonly string[] = [
   MANIFEST_FILE,
   SIGNATURE_FILE,
-  ...contentFiles({ mode: 'complete', pinned: 0 }),
+  ...contentFiles({ mode: 'sample', pinned: 0 }),
 ];
 
 /** An event with the proof that it is in the tree of the bundle's checkpoint; nothing of it checked yet. */

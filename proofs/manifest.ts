@@ -82,7 +82,7 @@ export function parseManifest(file: Uint8Array): BundleManifest {
   const manifest = members(json, [...MEMBERS], 'the manifest');
   if (manifest['format'] !== BUNDLE_FORMAT) throw invalid(`its format is not ${BUNDLE_FORMAT}`);
   const { mode, origin, asked, scope, limits } = manifest;
-  if (mode !== 'complete' && mode !== 'selected') throw invalid('mode is complete or selected');
+  if (mode !== 'complete' && mode !== 'selected' && mode !== 'sample') throw invalid('mode is none that is known');
   if (typeof origin !== 'string' || typeof asked !== 'string' || asked.length > MAX_ASKED_CHARACTERS) {
     throw invalid('origin or asked is not a text');
   }

@@ -20,10 +20,9 @@ import {
   type BundleClaimName,
   type BundleReport,
   type BundleWork,
-  COMPLETE_CLAIMS,
+  MODE_CLAIMS,
   type OnEvent,
   REQUIRED_CLAIMS,
-  SELECTED_CLAIMS,
 } from './bundle-claims.ts';
 import { equalBytes, utf8Encode } from './bytes.ts';
 import { ClaimReport, type Conclusion } from './claims.ts';
@@ -40,6 +39,7 @@ import { quote } from './quote.ts';
 import { Tally } from './tally.ts';
 import { judgeComplete, judgeCounts, judgeSelected } from './verify-events.ts';
 import { judgeRelated, OwnTally, readRelated } from './verify-related.ts';
+import { isSampleEntry, judgeSample } from './verify-sample.ts';
 import { SignatureTally } from './verify-signatures.ts';
 
 export interface BundleVerdict extends Conclusion<BundleClaimName> {
@@ -77,16 +77,12 @@ export function verifyBundle(input: BundleInput): BundleVerdict {
     if (head !== undefined) judgeContents({ ...input, report, manifest, head, hasher, tally });
   }
   comparePolicies(report, files, input);
-  const selected = manifest?.mode === 'selected';
+  const mode = manifest?.mode ?? 'complete';
   const pinned: readonly BundleClaimName[] = input.pin === undefined ? [] : ['pin'];
-  const conclusion = report.conclude([
-    ...REQUIRED_CLAIMS,
-    ...(selected ? SELECTED_CLAIMS : COMPLETE_CLAIMS),
-    ...pinned,
-  ]);
+  const conclusion = report.conclude([...REQUIRED_CLAIMS, ...MODE_CLAIMS[mode], ...pinned]);
   return {
     ...conclusion,
-    ...(selected && conclusion.verdict === 'PASS' && { reason: SELECTED_REASON }),
+    ...(mode === 'selected' && conclusion.verdict === 'PASS' && { reason: SELECTED_REASON }),
     ...(manifest !== undefined && { manifest }),
     ...(head !== undefined && { checkpoint: head.checked }),
     ...(head?.existedBy !== undefined && { existedBy: head.existedBy }),
@@ -155,11 +151,16 @@ function judgeContents(input: Contents): void {
 function judgeEvents(input: Contents): void {
   const { report, manifest, head, hasher, verifiers } = input;
   const keys = new ProducerKeyRing(hasher, verifiers?.ed25519);
-  const related = readRelated({ ...input, keys });
+  const samples: CheckedEvent[] = [];
+  const onRelated = (event: CheckedEvent): void => {
+    if (isSampleEntry(event)) samples.push(event);
+    input.onRelated?.(event);
+  };
+  const related = readRelated({ ...input, keys, onRelated });
   const { origin } = head.checked.checkpoint;
   const work: BundleWork = { ...input, own: new OwnTally(), signatures: new SignatureTally(report, origin, keys) };
-  const judged = manifest.mode === 'complete' ? judgeComplete(work) : judgeSelected(work);
-  if (!judged) return;
+  const judgeByMode = { complete: judgeComplete, selected: judgeSelected, sample: judgeSample };
+  if (!judgeByMode[manifest.mode](work, samples)) return;
   judgeCounts(work);
   if (related === undefined) return;
   judgeRelated(work, related);

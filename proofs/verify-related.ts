@@ -69,7 +69,7 @@ export function readRelated(input: ReadRelatedInput): ReadonlySet<number> | unde
 /** Call it when all events were examined. */
 export function judgeRelated({ report, manifest, own }: BundleWork, indices: ReadonlySet<number>): void {
   const { mode, range } = manifest;
-  if (mode === 'selected') {
+  if (mode !== 'complete') {
     report.pass('related', `${indices.size} entries of the log's own are in the tree; which of them is its choice`);
     return;
   }
