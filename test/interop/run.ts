@@ -3,14 +3,16 @@
  * per part and a total; exits with 1 when anything failed, when anything was skipped, or when there is no Go.
  *
  *   Go verifies a running log       note.Open, tlog.TileHashReader, CheckRecord, CheckTree over HTTP     log_test.go
+ *   Go verifies a running raw log   the same, over entries of any bytes                                  log_test.go
  *   Go drives a running witness     a log made in Go, add-checkpoint status by status                    witness_test.go
  *   we verify what Go made          notes, checkpoints, cosignatures, proofs, tiles                      made.ts
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ownCommand, startProcess } from '../../src/cli/processes.ts';
 import { removeNetworks, startTestNetwork, type TestNetwork } from '../support/network.ts';
+import { until } from '../support/test-log.ts';
 import { type GoTally, goRun, goTest, goVersion } from './go.ts';
 import { checkMade } from './made.ts';
 import { type InteropOptions, parseTargets } from './targets.ts';
@@ -19,6 +21,9 @@ import { type InteropOptions, parseTargets } from './targets.ts';
 const FIRST_EVENTS = 300;
 const MORE_EVENTS = 1_000;
 const RECEIPT_INDICES = [0, 1, 255, 256, 299, 300, 1_299];
+const RAW_ENTRIES = 600;
+/** Two of them have no bytes, and are one entry: duplicates are suppressed. */
+const RAW_DIFFERENT = 599;
 const WITNESS_NAME = 'countersign.example/interop-witness';
 
 type Say = (what: string, tally: GoTally) => void;
@@ -62,7 +67,7 @@ async function checkLog({ log }: InteropOptions, say: Say): Promise<void> {
   }
   const receipts = await mkdtemp(path.join(tmpdir(), 'countersign-interop-'));
   try {
-    const network = await startTestNetwork();
+    const network = await startTestNetwork({ args: ['--raw', 'bytes'] });
     await submit(network, 0, FIRST_EVENTS);
     const oldCheckpoint = path.join(receipts, 'checkpoint');
     await writeFile(oldCheckpoint, String((await network.run(['checkpoint', '--json'])).json()['checkpoint']));
@@ -79,6 +84,7 @@ async function checkLog({ log }: InteropOptions, say: Say): Promise<void> {
       INTEROP_RECEIPTS: receipts,
     };
     say('our log, verified by Go', await goTest('^Test(Log|Own)', environment));
+    say('our raw log, verified by Go', await goTest('^TestLog', await addBytes(network)));
   } finally {
     await removeNetworks();
     await rm(receipts, { recursive: true, force: true });
@@ -105,6 +111,24 @@ async function checkWitness({ witness, origin }: InteropOptions, logKey: string,
     await running.stop();
     await rm(data, { recursive: true, force: true });
   }
+}
+
+/** Entries of all lengths and all byte values, and a checkpoint that covers them. */
+async function addBytes(network: TestNetwork): Promise<Readonly<Record<string, string>>> {
+  const [raw] = (await network.read()).raw_logs ?? [];
+  if (raw === undefined) throw new Error('the network serves no raw log');
+  const authorization = `Bearer ${(await readFile(raw.producer_token, 'utf8')).trim()}`;
+  for (let i = 0; i < RAW_ENTRIES; i++) {
+    const body = Uint8Array.from({ length: i % 300 }, (_, at) => (i + 7 * at) % 256);
+    const answer = await fetch(`${raw.log_url}/add`, { method: 'POST', body, headers: { authorization } });
+    if (answer.status !== 200) throw new Error(`entry ${i} was not taken: ${await answer.text()}`);
+  }
+  const covers = async (): Promise<boolean> => {
+    const [, size = '0'] = (await (await fetch(`${raw.log_url}/checkpoint`)).text()).split('\n');
+    return Number(size) >= RAW_DIFFERENT;
+  };
+  await until(covers, 'a checkpoint over all entries');
+  return logEnvironment({ url: raw.log_url, vkeys: raw.log_vkeys });
 }
 
 function logEnvironment({ url, vkeys }: { url: string; vkeys: readonly string[] }): Readonly<Record<string, string>> {

@@ -12,7 +12,7 @@ import { joinFields } from '../../proofs/fields.ts';
 import type { PrepareContext } from '../../src/events/types.ts';
 import { openEvidenceDesk } from '../../src/evidence/desk.ts';
 import { type AppOptions, createApp } from '../../src/http/app.ts';
-import type { ServedLog } from '../../src/http/route.ts';
+import type { AnyServedLog, ServedLog } from '../../src/http/route.ts';
 import { type RunningServer, serveApp } from '../../src/http/server.ts';
 import { LOG_FIELD } from '../../src/log/disclosure.ts';
 import type { OpenLogOptions } from '../../src/log/options.ts';
@@ -48,6 +48,8 @@ export interface TestServerOptions {
   readonly log?: Partial<OpenLogOptions> & { readonly keys?: TestKeys };
   /** What else is served beside the log and its trail. */
   readonly served?: Partial<ServedLog>;
+  /** Further logs of the same server, by name. */
+  readonly beside?: ReadonlyMap<string, AnyServedLog>;
   /** The clock of tokens and of the trail; that of the log stands still. */
   readonly nowMs?: () => number;
 }
@@ -95,7 +97,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     newId: () => `bundle-${++bundles}`,
   });
   const app = createApp({
-    logs: new Map([
+    logs: new Map<string, AnyServedLog>([
+      ...(options.beside ?? []),
       ['test', { log, tokens, prepareContext: contexts, trail, evidence, ...options.served } satisfies ServedLog],
     ]),
     logger: { error: (details) => void logged.push(details) },

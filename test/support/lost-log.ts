@@ -11,7 +11,7 @@ import { parseTilePath } from '../../proofs/tile.ts';
 import type { OpenLogOptions } from '../../src/log/options.ts';
 import { type Restored, type RestoreOptions, restoreLog } from '../../src/log/restore.ts';
 import { restoredEvents } from '../../src/log/restore-entries.ts';
-import type { Log } from '../../src/log/types.ts';
+import type { Log, RawLog, TreeLog } from '../../src/log/types.ts';
 import { memoryCopyRows } from '../../witness/copy-rows.ts';
 import { localCosigner } from '../../witness/cosigner.ts';
 import { memoryEvidence } from '../../witness/evidence.ts';
@@ -21,7 +21,7 @@ import { memoryRows } from '../../witness/memory-rows.ts';
 import { type Mirror, openMirror } from '../../witness/mirror.ts';
 import type { Reply } from '../../witness/reply.ts';
 import { openMemoryWitness, type Witness } from '../../witness/witness.ts';
-import { ORIGIN, openTestLog } from './test-log.ts';
+import { ORIGIN, openTestLog, openTestRawLog } from './test-log.ts';
 
 export const LOG_URL = 'http://log.test';
 export const MIRROR_URL = 'http://mirror.test';
@@ -36,11 +36,14 @@ export interface World {
   readonly fetch: typeof fetch;
   /** The log that is served at LOG_URL; undefined while it is lost. */
   log: Log | undefined;
+  /** In its place, in a test about a raw log. */
+  raw: RawLog | undefined;
   /** Hosts that do not answer. */
   readonly down: Set<string>;
   /** Answers instead when it returns something. */
   intercept: (url: string) => Response | undefined;
   readonly open: (options?: Partial<OpenLogOptions>) => Promise<Log>;
+  readonly openRaw: () => Promise<RawLog>;
   /** Closes the log and removes its database; the keys and, by default, the guard stay. */
   readonly lose: (what?: { readonly guard: boolean }) => Promise<void>;
   readonly restore: (options?: Partial<RestoreOptions>) => Promise<Restored>;
@@ -90,6 +93,7 @@ export async function lostLogWorld(
     witnesses,
     mirror,
     log: undefined,
+    raw: undefined,
     down: new Set(),
     intercept: () => undefined,
     fetch: async (input, init) => {
@@ -108,9 +112,17 @@ export async function lostLogWorld(
       world.log = log;
       return log;
     },
+    openRaw: async () => {
+      const keys = { signers: [signer], witnesses: witnessKeys, policyText };
+      const { log } = await openTestRawLog(directory, { keys, fetch: (input, init) => world.fetch(input, init) });
+      world.raw = log;
+      return log;
+    },
     lose: async ({ guard } = { guard: false }) => {
       await world.log?.close();
+      await world.raw?.close();
       world.log = undefined;
+      world.raw = undefined;
       await rm(join(directory, 'db'), { recursive: true, force: true });
       if (guard) await rm(join(directory, 'guard'));
     },
@@ -132,6 +144,7 @@ export async function lostLogWorld(
     close: async () => {
       await mirror.close();
       await world.log?.close();
+      await world.raw?.close();
       for (const witness of witnesses.values()) await witness.close();
     },
   };
@@ -152,11 +165,12 @@ async function answer(world: World, host: string, path: string, init: RequestIni
     if (path.endsWith('/checkpoint')) return responseOf(world.mirror.checkpoint(hashIn(path)));
     return bytesOf(await world.mirror.resource(hashIn(path), path.slice(65)));
   }
-  return world.log === undefined ? bytesOf(undefined) : logAnswer(world.log, path, body);
+  const log = world.log ?? world.raw;
+  return log === undefined ? bytesOf(undefined) : logAnswer(log, path, body);
 }
 
 /** The public reads of a log, and the post of cosignatures. */
-export async function logAnswer(log: Log, path: string, body: Uint8Array): Promise<Response> {
+export async function logAnswer(log: TreeLog, path: string, body: Uint8Array): Promise<Response> {
   if (path === 'head' || path === 'checkpoint') return bytesOf(path === 'head' ? log.head() : log.checkpoint());
   if (path === 'cosignatures') {
     const posted = log.addCosignatures(body);

@@ -67,7 +67,9 @@ export async function removeNetworks(): Promise<void> {
 }
 
 /** Starts `up` on a directory, a fresh one by default, and waits until it is ready. */
-export async function startTestNetwork(options: { readonly data?: string } = {}): Promise<TestNetwork> {
+export async function startTestNetwork(
+  options: { readonly data?: string; readonly args?: readonly string[] } = {},
+): Promise<TestNetwork> {
   const data = options.data ?? (await mkdtemp(path.join(tmpdir(), 'countersign-network-')));
   const networkFile = path.join(data, 'network.json');
   const port = options.data === undefined ? ['--port', '0'] : [];
@@ -79,6 +81,7 @@ export async function startTestNetwork(options: { readonly data?: string } = {})
     '--data',
     data,
     ...port,
+    ...(options.args ?? []),
     '--json',
     '--until-stdin-closes',
   ]);

@@ -10,7 +10,7 @@ import { leafHash } from '../../proofs/hash.ts';
 import { checkCheckpoint } from '../../proofs/policy.ts';
 import { decodeEntryBundle, decodeTile, tilesForSize } from '../../proofs/tile.ts';
 import { rootOfHashes } from '../../proofs/tree.ts';
-import type { Log } from '../../src/log/types.ts';
+import type { Log, RawLog, TreeLog } from '../../src/log/types.ts';
 
 export interface Acknowledged {
   readonly eventId: string;
@@ -33,8 +33,28 @@ export async function checkLog(log: Log, acknowledged: readonly Acknowledged[]):
     lastLogTime = logTime;
     leaves.push(event.leafHash);
   }
-  must(equalBytes(await log.rootAt(size), rootOfHashes(leaves)), 'the root is not that of the leaves');
   await checkAcknowledged(log, acknowledged, leaves);
+  await checkTree(log, leaves);
+}
+
+/** The same for a raw log: `acknowledged` are the bytes at each index that was answered. */
+export async function checkRawLog(log: RawLog, acknowledged: ReadonlyMap<number, Uint8Array>): Promise<void> {
+  const leaves: Uint8Array[] = [];
+  for (let index = 0; index < log.treeSize(); index++) {
+    const entry = await log.entryAt(index);
+    must(entry !== undefined, `entry ${index} is missing`);
+    leaves.push(leafHash(entry));
+  }
+  for (const [index, entry] of acknowledged) {
+    const found = leaves[index];
+    must(found !== undefined, `the acknowledged entry at ${index} is lost`);
+    must(equalBytes(found, leafHash(entry)), `the acknowledged entry at ${index} was altered`);
+  }
+  await checkTree(log, leaves);
+}
+
+async function checkTree(log: TreeLog, leaves: readonly Uint8Array[]): Promise<void> {
+  must(equalBytes(await log.rootAt(leaves.length), rootOfHashes(leaves)), 'the root is not that of the leaves');
   await checkHeads(log, leaves);
   await checkTiles(log, leaves);
 }
@@ -56,7 +76,7 @@ async function checkAcknowledged(
   }
 }
 
-async function checkHeads(log: Log, leaves: readonly Uint8Array[]): Promise<void> {
+async function checkHeads(log: TreeLog, leaves: readonly Uint8Array[]): Promise<void> {
   const sizes: number[] = [];
   for (const note of [log.checkpoint(), log.head()]) {
     if (note === undefined) continue;
@@ -85,7 +105,7 @@ async function checkHeads(log: Log, leaves: readonly Uint8Array[]): Promise<void
   }
 }
 
-async function checkTiles(log: Log, leaves: readonly Uint8Array[]): Promise<void> {
+async function checkTiles(log: TreeLog, leaves: readonly Uint8Array[]): Promise<void> {
   for (const coordinates of tilesForSize(log.signedSize())) {
     const tile = await log.tile(coordinates);
     must(tile !== undefined, `tile ${coordinates.level}/${coordinates.index} is missing`);

@@ -14,7 +14,8 @@ import { formatSignatureLines } from '../../proofs/note.ts';
 import type { Prepared } from '../../src/events/types.ts';
 import { openLog } from '../../src/log/audit-log.ts';
 import type { OpenLogOptions } from '../../src/log/options.ts';
-import type { Log } from '../../src/log/types.ts';
+import { type OpenRawLogOptions, openRawLog } from '../../src/log/raw-log.ts';
+import type { Log, RawLog, TreeLog } from '../../src/log/types.ts';
 
 export const ORIGIN = 'log.example/test';
 
@@ -61,6 +62,25 @@ export async function openTestLog(
   return { log, keys, directory };
 }
 
+export interface TestRawLog {
+  readonly log: RawLog;
+  readonly keys: TestKeys;
+}
+
+export async function openTestRawLog(
+  directory: string,
+  options: Partial<OpenRawLogOptions> & { readonly keys?: TestKeys } = {},
+): Promise<TestRawLog> {
+  const { keys = testKeys(), ...rest } = options;
+  const log = await openRawLog({
+    ...{ name: 'test', origin: ORIGIN, directory, signers: keys.signers, policyText: keys.policyText },
+    deduplicate: true,
+    ...rest,
+    limits: { signIntervalMs: 5, headPatienceMs: 20, ...rest.limits },
+  });
+  return { log, keys };
+}
+
 /** Runs `work` in a fresh directory that is gone afterwards. */
 export async function withDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'));
@@ -72,7 +92,11 @@ export async function withDirectory<T>(work: (directory: string) => Promise<T>):
 }
 
 /** Cosigns the log's newest head with these witnesses and hands the lines in. */
-export async function cosignHead(log: Log, witnesses: readonly SignerKey[], timestamp = nowSeconds()): Promise<void> {
+export async function cosignHead(
+  log: TreeLog,
+  witnesses: readonly SignerKey[],
+  timestamp = nowSeconds(),
+): Promise<void> {
   const head = log.head();
   if (head === undefined) throw new Error('the log has signed no head yet');
   const { checkpoint } = parseCheckpoint(head);
@@ -81,7 +105,7 @@ export async function cosignHead(log: Log, witnesses: readonly SignerKey[], time
 }
 
 /** Waits until the log has signed its whole tree, and cosigns that head. */
-export async function publishAll(log: Log, keys: TestKeys): Promise<void> {
+export async function publishAll(log: TreeLog, keys: TestKeys): Promise<void> {
   await until(() => log.head() !== undefined && log.signedSize() === log.treeSize());
   await cosignHead(log, keys.witnesses);
 }
