@@ -12,6 +12,7 @@ import { eventVerb } from './verbs/event.ts';
 import { evidenceVerb } from './verbs/evidence.ts';
 import { exportVerb } from './verbs/export.ts';
 import { findingsVerb } from './verbs/findings.ts';
+import { fsckVerb } from './verbs/fsck.ts';
 import { headVerb } from './verbs/head.ts';
 import { healthVerb } from './verbs/health.ts';
 import { importVerb } from './verbs/import.ts';
@@ -48,7 +49,7 @@ const VERBS: readonly ((io: Io) => Command)[] = [
   ...[submitVerb, importVerb],
   ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, verifyVerb, checkpointVerb, headVerb],
   ...[catalogueVerb, rulesVerb, redactVerb],
-  ...[findingsVerb, healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, restoreVerb],
+  ...[findingsVerb, healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, fsckVerb, restoreVerb],
 ];
 
 /** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */
