@@ -15,8 +15,8 @@ export interface DescribedEvent {
   readonly who: string;
   readonly what: string;
   readonly why: string;
-  /** '' if no rule is cited. */
-  readonly rule: string;
+  /** What is to be said of the rule that it cites, and which version that is; none if it cites none. */
+  readonly rule: readonly string[];
   /** One line for each change. */
   readonly changed: readonly string[];
   readonly recorded: string;
@@ -66,7 +66,7 @@ export function describeEvent({
     who: describeActor(event['actor']),
     what: `${action}${target === '' ? '' : ` of ${target}`}: ${outcome}${code === undefined ? '' : ` (${code})`}`,
     why: describeWhy(event),
-    rule: rule === null ? '' : describeRule(rule),
+    rule: rule === null ? [] : describeRule(rule),
     changed: describeChanges(event['changes'], outcome),
     recorded: `as entry ${index} at ${log_time}`,
     missing: missing.join('; '),
@@ -79,14 +79,16 @@ function eventLines(answered: AnsweredEvent): readonly string[] {
   const { heading, who, what, why, rule, changed, recorded, missing } = describeEvent(answered);
   const line = (label: string, text: string): string[] =>
     text === '' ? [] : [`    ${label.padEnd(LABEL_WIDTH)}${escapeLine(text)}`];
+  const lines = (label: string, texts: readonly string[]): string[] =>
+    texts.flatMap((text, i) => line(i === 0 ? label : '', text));
   return [
     '',
     escapeLine(`${textAt(answered.event, 'occurred_at') ?? '(time not shown)'}  ${heading}`),
     ...line('who', who),
     ...line('what', what),
     ...line('why', why),
-    ...line('rule', rule),
-    ...changed.flatMap((text, i) => line(i === 0 ? 'changed' : '', text)),
+    ...lines('rule', rule),
+    ...lines('changed', changed),
     ...line('recorded', recorded),
     ...line('missing', missing),
   ];
@@ -128,12 +130,20 @@ function describeApproval({ approved, approver, approval, author }: AnsweredVers
     : `NOT APPROVED: ${approver} did, and nothing says where`;
 }
 
-function describeRule({ cited, verdict, version, in_force: inForce }: CitedRule): string {
-  const instead = inForce === null ? '' : `; version ${inForce.version} was in force, entry ${inForce.index}`;
-  if (version === null) return `${cited}  UNKNOWN: no entry before this one published it${instead}`;
-  const about = `${cited}  version ${version.version} by ${version.author}, ${describeApproval(version)}`;
-  const published = `published as entry ${version.index}`;
-  return `${about}; ${published}, ${verdict === 'superseded' ? 'SUPERSEDED by then' : 'the newest at this entry'}${instead}`;
+function describeRule({ cited, verdict, version, in_force: inForce }: CitedRule): readonly string[] {
+  const other = inForce === null ? '' : `version ${inForce.version} of entry ${inForce.index}`;
+  if (version === null) {
+    return [
+      `UNKNOWN  ${cited}`,
+      `no entry before this one published it${other === '' ? '' : `; in force was ${other}`}`,
+    ];
+  }
+  const { author, index, published_at } = version;
+  return [
+    verdict === 'in-force' ? cited : `${verdict === 'unapproved' ? 'NOT APPROVED' : 'SUPERSEDED'}  ${cited}`,
+    `version ${version.version} by ${author}, ${describeApproval(version)}`,
+    `published as entry ${index} at ${published_at}, ${other === '' ? 'in force at this entry' : `replaced by ${other}`}`,
+  ];
 }
 
 function describeActor(actor: JsonValue | undefined): string {

@@ -57,15 +57,24 @@ export interface NewRule {
   readonly approval?: string;
 }
 
-/** The rules of the manifest at HEAD of a git repository; `source` names repository, commit and path. */
+/** The rules of the manifest at HEAD of a git repository; `source` names repository, path, and the commit that last changed it. */
 export async function readRulesFromGit(repository: string, manifest: string): Promise<readonly NewRule[]> {
   const commit = (await git(repository, ['rev-parse', '--verify', 'HEAD^{commit}'])).toString('utf8').trim();
   const name = path.basename((await git(repository, ['rev-parse', '--show-toplevel'])).toString('utf8').trim());
   const show = (file: string): Promise<Buffer> => git(repository, ['show', `${commit}:${checkPath(file)}`]);
   const rules = parseManifest(await show(manifest), manifest);
   return Promise.all(
-    rules.map(async (rule) => newRule(rule, await show(rule.definition), `${name}@${commit}:${rule.definition}`)),
+    rules.map(async (rule) => {
+      const changed = await lastChange(repository, commit, rule.definition);
+      return newRule(rule, await show(rule.definition), `${name}@${changed}:${rule.definition}`);
+    }),
   );
+}
+
+/** The commit that last touched a file: later commits do not make the same definition another one. */
+async function lastChange(repository: string, commit: string, file: string): Promise<string> {
+  const log = await git(repository, ['log', '-1', '--format=%H', commit, '--', checkPath(file)]);
+  return log.toString('utf8').trim() || commit;
 }
 
 /** The rules of a manifest file; definitions are read beside it, and `source` is what the caller says. */

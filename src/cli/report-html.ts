@@ -100,12 +100,12 @@ function answerHtml({ events, matched, rules, notes }: Answer): string {
   const sorted = [...events].sort((a, b) => Number(b.break_glass) - Number(a.break_glass));
   const rows = sorted.map((answered) => {
     const { heading, who, what, why, rule, changed, missing } = describeEvent(answered);
-    const facts = [
-      `${answered.index}`,
-      ...[textAt(answered.event, 'occurred_at') ?? '', answered.log_time, heading, who, what, why, rule],
-    ].map((text) => `<td>${escapeHtml(text)}</td>`);
-    const lines = [...changed, ...(missing === '' ? [] : [missing])].map((text) => escapeHtml(text)).join('<br>');
-    return `<tr${answered.break_glass ? ' class="override"' : ''}>${facts.join('')}<td>${lines}</td></tr>`;
+    const when = textAt(answered.event, 'occurred_at') ?? '';
+    const facts = [`${answered.index}`, when, answered.log_time, heading, who, what, why].map((text) => [text]);
+    const cells = [...facts, rule, [...changed, ...(missing === '' ? [] : [missing])]].map(
+      (lines) => `<td>${lines.map((line) => escapeHtml(line)).join('<br>')}</td>`,
+    );
+    return `<tr${answered.break_glass ? ' class="override"' : ''}>${cells.join('')}</tr>`;
   });
   const more = matched > events.length ? `<p>The first ${events.length} of ${matched} are printed.</p>` : '';
   const heads = ['Entry', 'When', 'Log time', 'What happened', 'Who', 'Action', 'Why allowed', 'Rule', 'What changed'];

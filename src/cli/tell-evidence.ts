@@ -37,7 +37,9 @@ export function reportLines(report: AnsweredReport, show: number | undefined): r
     ...(failure?.field === undefined ? [] : [`field ${oneLine(JSON.stringify(failure.field))}`]),
   ];
   const said =
-    answer === undefined || show === undefined ? [] : [...questionLines(report), ...answerLines(answer, show), ''];
+    answer === undefined || show === undefined
+      ? []
+      : [...questionLines(report), ...answerLines(answer, show), ...unchangedLines(report), ''];
   const head = `${report.verdict}  ${report.file}${where.length === 0 ? '' : `  (${where.join(', ')})`}`;
   if (report.claims.length === 0) return [head, `  ${oneLine(report.reason)}`];
   const named = report.claims.some(({ claim }) => claim === 'existed-by');
@@ -80,4 +82,14 @@ function questionLines({ bundle }: AnsweredReport): readonly string[] {
   const { query, matched, examined, mode } = bundle;
   const rest = mode === 'complete' ? `; ${examined} were examined, and nothing is left out` : '; a selection';
   return [`${oneLine(query)}`, `${matched} ${matched === 1 ? 'event matches' : 'events match'}${rest}`];
+}
+
+/** What a PASS means for what was just read. */
+function unchangedLines({ verdict, answer, existed_by: bound, claims }: AnsweredReport): readonly string[] {
+  if (verdict !== 'PASS' || answer === undefined || answer.matched === 0) return [];
+  const pinned = claims.some(({ claim }) => claim === 'pin') ? ' The log still extends the head that you kept.' : '';
+  return [
+    '',
+    `None of it was changed since it was recorded: it is what the entries committed to, and ${bound ?? 'is signed by the log alone'}.${pinned}`,
+  ];
 }

@@ -110,9 +110,11 @@ async function publishRule({ c, served, services, token }: TokenExchange): Promi
 }
 
 function answerKnown(known: RuleVersion, rule: Omit<RuleVersion, 'index' | 'logTime'>): Response {
-  const { index, logTime } = known;
+  // Where the definition was found may differ, what it is may not.
+  const { index, logTime, source } = known;
   const same =
-    JSON.stringify(ruleJson(known, undefined)) === JSON.stringify(ruleJson({ ...rule, index, logTime }, undefined));
+    JSON.stringify(ruleJson(known, undefined)) ===
+    JSON.stringify(ruleJson({ ...rule, index, logTime, source }, undefined));
   if (same) return privateJson(200, ruleJson(known, undefined));
   throw new HttpProblem(
     'rule-version-exists',
