@@ -11,12 +11,15 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { canonicalJson, type JsonObject } from '../proofs/canonical-json.ts';
+import { LOG_FIELD_ID } from '../proofs/card.ts';
 import { encodeCbor } from '../proofs/cbor.ts';
+import { SALT_BYTES } from '../proofs/commitment.ts';
 import { splitFields } from '../proofs/fields.ts';
 import { openPrepareSource } from '../src/cli/prepare-source.ts';
 import { parseCatalogue } from '../src/events/catalogue/parse.ts';
 import { readShippedCatalogue } from '../src/events/catalogue/shipped.ts';
-import { commit } from '../src/events/commit.ts';
+import { type CommitInput, commit, type FieldPlace } from '../src/events/commit.ts';
+import { fieldTexts, logText } from '../src/events/contents.ts';
 import { prepareEvent } from '../src/events/prepare.ts';
 import { parseEventJson } from '../src/events/strict-json.ts';
 import { termsOf } from '../src/events/terms.ts';
@@ -24,7 +27,6 @@ import type { Prepared } from '../src/events/types.ts';
 import { compileValidate, type ValidEvent } from '../src/events/validate.ts';
 import { acknowledgement } from '../src/http/submission.ts';
 import { findOccurrences } from '../src/log/deduplicate.ts';
-import { encodeDisclosure } from '../src/log/disclosure.ts';
 import { EMPTY_STATE } from '../src/log/integrate.ts';
 import { indexed, integrateEvents } from '../src/log/plan-events.ts';
 import { type Sequenced, sequence } from '../src/log/sequence.ts';
@@ -51,6 +53,7 @@ interface Batch {
   readonly raw: readonly Buffer[];
   readonly values: readonly ValidEvent[];
   readonly texts: readonly string[];
+  readonly placed: readonly CommitInput[];
   readonly prepared: readonly Prepared[];
   readonly sequenced: readonly Sequenced[];
   readonly rows: ReturnType<typeof integrateEvents>['rows'];
@@ -84,7 +87,7 @@ const STAGES: readonly Stage[] = [
   {
     name: 'commit',
     title: 'salts, commitments, card',
-    run: ({ prepared }) => prepared.map((event) => commit({ ...event, hasher: nativeHasher })),
+    run: ({ placed }) => placed.map((input) => commit(input)),
   },
   {
     name: 'terms',
@@ -104,7 +107,11 @@ const STAGES: readonly Stage[] = [
     title: 'entry and leaf hash',
     run: ({ prepared }) => sequence(prepared, { size: 0, lastLogTime: 0 }, Date.now() * 1000, nativeHasher),
   },
-  { name: 'disclosure', title: 'disclosures', run: ({ prepared }) => encodeCbor(prepared.map(encodeDisclosure)) },
+  {
+    name: 'contents',
+    title: 'contents in rows',
+    run: ({ prepared }) => encodeCbor(prepared.map(({ contents }) => contents)),
+  },
   {
     name: 'tail',
     title: 'search rows of the group',
@@ -165,7 +172,23 @@ function makeBatch(first: number): Batch {
   const prepared = raw.map((bytes) => prepareEvent(bytes, context));
   const sequenced = sequence(prepared, { size: first, lastLogTime: 0 }, Date.now() * 1000, nativeHasher);
   const { rows } = integrateEvents(EMPTY_STATE, sequenced, nativeHasher);
-  return { raw, values, texts, prepared, sequenced, rows };
+  const placed = prepared.map(placeAgain);
+  return { raw, values, texts, placed, prepared, sequenced, rows };
+}
+
+/** What `prepare` hands to `commit`, from what came of it. */
+function placeAgain({ contents }: Prepared): CommitInput {
+  const fields = [...fieldTexts(contents), [LOG_FIELD_ID, logText(contents)] as const];
+  const texts = Buffer.from(fields.map(([, text]) => text).join(''), 'utf8');
+  let end = 0;
+  const places = fields.map(([id, text]): FieldPlace => {
+    const start = end;
+    end += Buffer.byteLength(text);
+    return { id, start, end };
+  });
+  const log = places.pop();
+  if (log === undefined) throw new Error('an event has no fields');
+  return { texts, fields: places, log, salts: context.randomBytes(SALT_BYTES * fields.length) };
 }
 
 async function time({ run }: Stage): Promise<{ readonly least: number; readonly median: number }> {

@@ -5,12 +5,12 @@
  */
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
-import { commit } from '../events/commit.ts';
+import { concatBytes } from '../../proofs/bytes.ts';
+import { commitTexts } from '../events/commit.ts';
 import type { FieldText, Prepared } from '../events/types.ts';
 import { openLog } from '../log/audit-log.ts';
 import { LOG_FIELD } from '../log/disclosure.ts';
 import type { Log, StoredEvent } from '../log/types.ts';
-import { nativeHasher } from '../store/native-hasher.ts';
 import type { LogIdentity } from './init.ts';
 
 export interface Forgery {
@@ -80,27 +80,23 @@ async function readEvents({ original, workshop, identity, size }: Forgery): Prom
 
 /** The same event once more, with its old salts, so that unaltered fields have their old commitments. */
 export function prepareAgain(stored: StoredEvent, alter: (field: FieldText) => FieldText): Prepared {
-  const salts = new Map<string, Uint8Array>();
+  const salts: Uint8Array[] = [];
   const fields: FieldText[] = [];
   let logValueText = '';
   for (const { id, opening } of stored.fields) {
     if (opening === undefined) throw new Error(`field ${id} of event ${stored.index} is erased`);
-    salts.set(id, opening.salt);
+    salts.push(opening.salt);
     if (id === LOG_FIELD) logValueText = opening.value;
     else fields.push(alter([id, opening.value]));
   }
-  const secret = new Uint8Array(SALT_BYTES);
   const eventId = fields.find(([id]) => id === 'event_id')?.[1] ?? `${stored.index}`;
   return {
-    ...commit({ fields, logValueText, secret, salts, hasher: nativeHasher }),
+    // The field of the log is the last of the stored ones, and so is its salt.
+    ...commitTexts(fields, logValueText, concatBytes(...salts)),
     eventId: String(JSON.parse(eventId)),
     producerId: stored.producerId,
     producerSeq: stored.producerSeq,
     signature: null,
-    secret,
-    salts,
-    fields,
-    logValueText,
     contentMac: new Uint8Array(SALT_BYTES),
     terms: [],
     occurredAtUs: 0,

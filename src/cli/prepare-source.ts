@@ -9,7 +9,6 @@ import { AllowListError, parseAllowList } from '../events/redact/allow-list.ts';
 import { makeRedactor } from '../events/redact/redact.ts';
 import type { MacKeys, PrepareContext } from '../events/types.ts';
 import { writeRules } from '../events/write-rules.ts';
-import { nativeHasher } from '../store/native-hasher.ts';
 import { CliError } from './errors.ts';
 import { exists, readInput } from './files.ts';
 
@@ -33,7 +32,6 @@ export async function openPrepareSource(secret: Uint8Array, allowListFile: strin
     contextFor: (producerId) => ({
       producerId,
       macKeys,
-      hasher: nativeHasher,
       randomBytes,
       clockOffsetUs: null,
       ...rules,

@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { createHmac, hash } from 'node:crypto';
+import { DigestInput, writeDigest } from './digest.ts';
 
 const BLOCK_BYTES = 64;
 const HASH_BYTES = 32;
@@ -18,7 +19,8 @@ const MAX_UNIT_BYTES = 3;
 type MacEncoding = 'base64' | 'binary';
 
 /** Space to work in: written before it is read, in every call. */
-const inner = Buffer.alloc(BLOCK_BYTES + MAX_MESSAGE_BYTES);
+const innerInput = new DigestInput(Buffer.alloc(BLOCK_BYTES + MAX_MESSAGE_BYTES));
+const inner = innerInput.bytes;
 const outer = Buffer.alloc(BLOCK_BYTES + HASH_BYTES);
 
 /** The MAC of a message, or of the UTF-8 bytes of a text. */
@@ -35,6 +37,6 @@ export function hmacSha256(key: Uint8Array, message: Uint8Array | string, encodi
   let byteCount = message.length;
   if (typeof message === 'string') byteCount = inner.write(message, BLOCK_BYTES, 'utf8');
   else inner.set(message, BLOCK_BYTES);
-  outer.write(hash('sha256', inner.subarray(0, BLOCK_BYTES + byteCount), 'binary'), BLOCK_BYTES, 'binary');
+  writeDigest(outer, BLOCK_BYTES, innerInput.digest(BLOCK_BYTES + byteCount));
   return hash('sha256', outer, encoding);
 }

@@ -6,13 +6,14 @@
  * Nothing here waits or touches the disk, but for names that wait for their ids; clock, randomness and keys arrive in the
  * context.
  */
-import { Buffer } from 'node:buffer';
 import { canonicalJson, type JsonObject, type JsonValue } from '../../proofs/canonical-json.ts';
-import { compareFieldIds } from '../../proofs/card.ts';
+import { LOG_FIELD_ID } from '../../proofs/card.ts';
 import { SALT_BYTES } from '../../proofs/commitment.ts';
 import { splitFields } from '../../proofs/fields.ts';
+import { CanonicalWriter } from './canonical-writer.ts';
 import { eventOfCloudEvent } from './cloudevent.ts';
-import { commit, logValueText } from './commit.ts';
+import { commit, type FieldPlace, type LogValue } from './commit.ts';
+import { writeDigest } from './digest.ts';
 import type { IdentityResolver, Unresolved } from './identity.ts';
 import { MAX_EVENT_BYTES } from './limits.ts';
 import { hmacSha256 } from './mac.ts';
@@ -20,7 +21,7 @@ import { checkSalts, needsRedaction, type SignedParts, signedPaths } from './sig
 import { parseEventJson } from './strict-json.ts';
 import { termsOf } from './terms.ts';
 import { parseTimeUs } from './time.ts';
-import { EventProblem, type FieldText, type PrepareContext, type Prepared, type RedactStage } from './types.ts';
+import { EventProblem, type PrepareContext, type Prepared, type RedactStage } from './types.ts';
 import { compileValidate } from './validate.ts';
 
 const CONTENT_MAC_BYTES = 16;
@@ -82,86 +83,94 @@ export function prepareValue(
   options: PrepareOptions = {},
 ): Prepared {
   const event = validate(value, options);
-  const members = memberTexts(event);
-  const text = objectText(members);
-  const byteCount = Buffer.byteLength(text);
+  const { signed, sent } = options;
+  const members = placeMembers(event);
+  const text = texts.text(0);
+  const byteCount = texts.length;
   if (byteCount > MAX_EVENT_BYTES) {
     const detail = `the event has ${byteCount} bytes in its RFC 8785 form, ${MAX_EVENT_BYTES} are allowed`;
     throw new EventProblem({ code: 'too-large', pointer: '', detail });
   }
-  const { signed } = options;
+  const submitted = sent === undefined ? texts.bytes.subarray(0, byteCount) : canonicalJson(sent);
+  const contentMac = contentMacOf(submitted, context.macKeys.content);
   const redacted = context.redact(event, text, signed !== undefined);
   const kept = redacted === event ? event : validate(redacted, options);
   if (kept.event_id !== event.event_id) throw new Error('redaction changed the event_id');
   if (signed !== undefined && kept !== event) throw needsRedaction();
   const paths = signed === undefined ? context.separatePaths(kept.action) : signedPaths(signed, kept, context);
-  const fields = kept === event && paths.length === 0 ? members : fieldTexts(kept, paths, event, members);
-  if (signed !== undefined) checkSalts(signed, fields);
+  const fields = kept === event && paths.length === 0 ? members : placeFields(kept, paths, event, members);
   const eventClass = context.classOf?.(kept.action);
-  const log = logValueText({
+  const log = placeValue(LOG_FIELD_ID, {
     catalogue: context.catalogueVersion,
-    eventClass: eventClass ?? null,
-    redaction: context.redactionVersion,
-    clockOffsetUs: context.clockOffsetUs,
+    class: eventClass ?? null,
+    clock_offset_us: context.clockOffsetUs,
     raw: hmacSha256(context.macKeys.raw, raw, 'base64'),
-  });
-  const secret = context.randomBytes(SALT_BYTES);
-  const occurredAtUs = occurredAt(kept.occurred_at);
-  const salts = signed?.salts ?? null;
+    redaction: context.redactionVersion,
+  } satisfies LogValue);
+  const salts = saltsOf(fields, signed, context);
+  const committed = commit({ texts: texts.bytes, fields, log, salts });
   const producerSeq = kept.producer_seq ?? null;
-  const committed = commit({ fields, logValueText: log, secret, salts, hasher: context.hasher });
   signed?.verify(producerSeq, committed.cardHash);
+  const { producerId } = context;
+  const occurredAtUs = occurredAt(kept.occurred_at);
   return {
     eventId: kept.event_id,
-    producerId: context.producerId,
+    producerId,
     producerSeq,
     ...committed,
     signature: signed?.signature ?? null,
-    secret,
-    salts,
-    fields,
-    logValueText: log,
-    contentMac: contentMac(options.sent === undefined ? text : canonicalJson(options.sent), context.macKeys.content),
-    terms:
-      context.searchable === false ? [] : termsOf(kept, { producerId: context.producerId, eventClass, occurredAtUs }),
+    contentMac,
+    terms: context.searchable === false ? [] : termsOf(kept, { producerId, eventClass, occurredAtUs }),
     occurredAtUs,
     byteCount,
   };
 }
 
-/** Each top-level member as it is committed to when nothing is taken out of it, in the card's order. */
-function memberTexts(event: JsonObject): readonly FieldText[] {
-  // A validated event has ASCII names only, for which sort() gives the order of bytes and of RFC 8785 alike.
-  return Object.keys(event)
-    .sort()
-    .map((name): FieldText => [name, canonicalJson(event[name] ?? null)]);
+/** The texts of one event at a time: its RFC 8785 form, and behind it what is committed to in another form. */
+const texts = new CanonicalWriter();
+
+/** Writes the event, and tells where each of its members stands. */
+function placeMembers(event: JsonObject): readonly FieldPlace[] {
+  const places: FieldPlace[] = [];
+  texts.restart();
+  texts.writeMembers(event, (id, start, end) => places.push({ id, start, end }));
+  return places;
 }
 
-/** The RFC 8785 text of an object with these members; their names need no escapes. */
-function objectText(members: readonly FieldText[]): string {
-  return `{${members.map(([name, valueText]) => `"${name}":${valueText}`).join(',')}}`;
+function placeValue(id: string, value: JsonValue): FieldPlace {
+  const start = texts.length;
+  texts.write(value);
+  return { id, start, end: texts.length };
 }
 
-/** What neither redaction nor a path touched is the very value that `before` has, and keeps its text. */
-function fieldTexts(
+/** What neither redaction nor a path touched is the very value that `before` has, and stays where it stands. */
+function placeFields(
   event: JsonObject,
   separatePaths: readonly string[],
   before: JsonObject,
-  textsBefore: readonly FieldText[],
-): readonly FieldText[] {
-  const texts = new Map(textsBefore);
-  const fields = splitFields(event, separatePaths).map(([id, value]): FieldText => {
-    const text = before[id] === value ? texts.get(id) : undefined;
-    return [id, text ?? canonicalJson(value)];
+  placesBefore: readonly FieldPlace[],
+): readonly FieldPlace[] {
+  return splitFields(event, separatePaths).map(([id, value]) => {
+    const place = before[id] === value ? placesBefore.find((one) => one.id === id) : undefined;
+    return place ?? placeValue(id, value);
   });
-  return fields.sort(([a], [b]) => compareFieldIds(a, b));
+}
+
+/** 16 bytes for each field and 16 for `log`: random, but for those that a producer brought. */
+function saltsOf(fields: readonly FieldPlace[], signed: SignedParts | undefined, context: PrepareContext): Uint8Array {
+  const salts = context.randomBytes(SALT_BYTES * (fields.length + 1));
+  if (signed === undefined) return salts;
+  const ids = fields.map(({ id }) => id);
+  checkSalts(signed, ids);
+  for (const [i, id] of ids.entries()) salts.set(signed.salts.get(id) ?? [], SALT_BYTES * i);
+  return salts;
 }
 
 /** Of the event as submitted, before redaction: what was sent twice is the same even if the rules have changed. */
-function contentMac(text: string, key: Uint8Array): Uint8Array {
-  const characters = hmacSha256(key, text, 'binary');
+function contentMacOf(submitted: Uint8Array | string, key: Uint8Array): Uint8Array {
+  const characters = hmacSha256(key, submitted, 'binary');
   const mac = new Uint8Array(CONTENT_MAC_BYTES);
-  for (let i = 0; i < CONTENT_MAC_BYTES; i++) mac[i] = characters.charCodeAt(i);
+  writeDigest(mac, 0, characters, CONTENT_MAC_BYTES);
   return mac;
 }
 

@@ -1,4 +1,4 @@
-/** Random bytes from the operating system, fetched in blocks: one call for hundreds of events instead of one for each. */
+/** Random bytes from the operating system, fetched in blocks: one call for dozens of events instead of one for each. */
 import { randomFillSync } from 'node:crypto';
 
 const POOL_BYTES = 4096;

@@ -4,7 +4,7 @@
  */
 import { splitFields } from '../../proofs/fields.ts';
 import type { Hash } from '../../proofs/hash.ts';
-import { EventProblem, type FieldText, type PrepareContext } from './types.ts';
+import { EventProblem, type PrepareContext } from './types.ts';
 import type { ValidEvent } from './validate.ts';
 
 /** What a signed submission adds to its event. */
@@ -25,9 +25,9 @@ export function signedPaths(signed: SignedParts, event: ValidEvent, context: Pre
 }
 
 /** Every field has exactly one salt. Throws EventProblem `salts-mismatch`. */
-export function checkSalts(signed: SignedParts, fields: readonly FieldText[]): void {
-  const ids = new Set(fields.map(([id]) => id));
-  const missing = fields.find(([id]) => !signed.salts.has(id))?.[0];
+export function checkSalts(signed: SignedParts, fieldIds: readonly string[]): void {
+  const ids = new Set(fieldIds);
+  const missing = fieldIds.find((id) => !signed.salts.has(id));
   if (missing !== undefined) throw fault('salts-mismatch', `/salts/${missing}`, 'is missing: each field has a salt');
   const strange = [...signed.salts.keys()].find((id) => !ids.has(id));
   if (strange !== undefined) throw fault('salts-mismatch', `/salts/${strange}`, 'the event has no such field');

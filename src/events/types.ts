@@ -5,7 +5,7 @@
  *   bytes ─▶ strict-json ─▶ schema ─▶ redact ─▶ commit ─▶ Prepared ─▶ src/log
  */
 import type { JsonObject } from '../../proofs/canonical-json.ts';
-import type { Hash, Hasher } from '../../proofs/hash.ts';
+import type { Hash } from '../../proofs/hash.ts';
 
 /** One field as it is committed to: its id and the RFC 8785 text of its value. */
 export type FieldText = readonly [fieldId: string, valueText: string];
@@ -25,14 +25,8 @@ export interface Prepared {
   readonly logCommitment: Hash;
   /** The producer's Ed25519 signature over the submission, 64 bytes. */
   readonly signature: Uint8Array | null;
-  /** 16 random bytes of this one event. Every salt that `salts` does not name is `deriveSalt(secret, fieldId)`. */
-  readonly secret: Uint8Array;
-  /** The producer's own salts, which a signed submission brings; null when all salts derive from `secret`. */
-  readonly salts: ReadonlyMap<string, Uint8Array> | null;
-  /** The producer's fields, sorted by the UTF-8 bytes of their ids, as in the card. */
-  readonly fields: readonly FieldText[];
-  /** RFC 8785 text of the field `log`: what the log itself says about this event. */
-  readonly logValueText: string;
+  /** The fields with their salts, and the field `log` with its own: what opens the commitments (contents.ts). */
+  readonly contents: Uint8Array;
   /** 16 bytes that are equal exactly if the content is (idempotency); keyed, so that it discloses nothing. */
   readonly contentMac: Uint8Array;
   /** Search terms, see terms.ts. Unique, unsorted. */
@@ -55,11 +49,10 @@ export interface MacKeys {
   readonly content: Uint8Array;
 }
 
-/** What `prepare` needs from outside: who submits, the log's keys and versions, randomness, the hasher. */
+/** What `prepare` needs from outside: who submits, the log's keys and versions, randomness. */
 export interface PrepareContext {
   readonly producerId: string;
   readonly macKeys: MacKeys;
-  readonly hasher: Hasher;
   /** Cryptographically random bytes. */
   readonly randomBytes: (byteCount: number) => Uint8Array;
   /** Dotted paths that become fields of their own in events about this action, to be withheld or erased alone. */

@@ -4,7 +4,8 @@
  *
  *   cbor([secret or null, [[field_id, value or null, salt or commitment or null], …], [log_value, log_salt or null]])
  *
- * While `secret` is there, a field without a salt of its own has the derived one. The first erasure destroys the
+ * Each field has a salt of its own and there is no secret; src/events/commit.ts writes it so. Logs of earlier versions
+ * also have rows with a secret: there a field without a salt has the derived one, and the first erasure destroys the
  * secret and stores the remaining salts as such (DESIGN.md, Commitment).
  *
  * Where a log was restored from a mirror, which has no contents, there is `cbor(["lost"])` in their place.
@@ -12,7 +13,6 @@
 import { type CborValue, decodeCbor, encodeCbor } from '../../proofs/cbor.ts';
 import { commitField, deriveSalt } from '../../proofs/commitment.ts';
 import type { Hasher } from '../../proofs/hash.ts';
-import type { Prepared } from '../events/types.ts';
 import { LogError, type StoredField } from './types.ts';
 
 /** The id of the field that the log itself adds; it is committed to beside the card. */
@@ -20,11 +20,6 @@ export const LOG_FIELD = 'log';
 
 /** In the place of contents that a restored log does not have. Not even the card is known, only its hash. */
 export const LOST_DISCLOSURE: Uint8Array = encodeCbor(['lost']);
-
-export function encodeDisclosure(event: Prepared): Uint8Array {
-  const fields = event.fields.map(([id, value]): CborValue => [id, value, event.salts?.get(id) ?? null]);
-  return encodeCbor([event.secret, fields, [event.logValueText, event.salts?.get(LOG_FIELD) ?? null]]);
-}
 
 /** The producer's fields in card order and then the field `log`, each with its commitment recomputed. */
 export function decodeDisclosure(bytes: Uint8Array, hasher: Hasher): readonly StoredField[] {

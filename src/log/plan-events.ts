@@ -10,7 +10,6 @@ import type { Prepared } from '../events/types.ts';
 import type { PutRow, Store } from '../store/contract.ts';
 import { type IndexedEvent, tailRows } from '../trail/postings.ts';
 import { findOccurrences, type Occurrence, type PendingIds, pendingName } from './deduplicate.ts';
-import { encodeDisclosure } from './disclosure.ts';
 import type { Planner } from './group-plan.ts';
 import { chunkRows, type Integrated, integrate, type Leaf, type TreeState } from './integrate.ts';
 import { checkClock } from './log-time.ts';
@@ -61,9 +60,7 @@ export function planEvents(options: EventPlannerOptions): Planner<Prepared, Subm
 export function integrateEvents(before: TreeState, group: readonly Sequenced[], hasher: Hasher): Integrated {
   const leaves = group.map(leafOf);
   const { state, rows } = integrate(before, leaves, hasher);
-  const contents = chunkRows('disclosures', leaves, (chunk) =>
-    encodeCbor(chunk.map(({ event }) => encodeDisclosure(event))),
-  );
+  const contents = chunkRows('disclosures', leaves, (chunk) => encodeCbor(chunk.map(({ event }) => event.contents)));
   const ids = group.map(
     ({ event, index }): PutRow => ({
       key: idKey(event.eventId, event.producerId),

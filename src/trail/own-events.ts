@@ -5,6 +5,7 @@
  */
 import { type JsonObject, type JsonValue, parseCanonicalJson } from '../../proofs/canonical-json.ts';
 import { isObject, joinFields } from '../../proofs/fields.ts';
+import { fieldTexts } from '../events/contents.ts';
 import { searchTerm } from '../events/terms.ts';
 import { LOG_FIELD } from '../log/disclosure.ts';
 import type { DurableEvent, Log } from '../log/types.ts';
@@ -65,7 +66,7 @@ export async function ownEntriesAt(
 }
 
 function entryOf({ index, logTime, event }: DurableEvent): OwnEntry {
-  return { index, logTime, producerId: event.producerId, event: eventOf(event.fields) };
+  return { index, logTime, producerId: event.producerId, event: eventOf(fieldTexts(event.contents)) };
 }
 
 function eventOf(fields: readonly (readonly [id: string, text: string])[]): JsonObject {

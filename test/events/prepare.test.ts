@@ -2,11 +2,14 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, type JsonObject, type JsonValue } from '../../proofs/canonical-json.ts';
 import { type CardField, encodeCard } from '../../proofs/card.ts';
-import { commitField, deriveSalt } from '../../proofs/commitment.ts';
+import { commitField } from '../../proofs/commitment.ts';
 import { encodeEntry } from '../../proofs/entry.ts';
+import { nobleHasher } from '../../proofs/hash.ts';
 import { checkOpenedEvent } from '../../proofs/opened-event.ts';
+import { fieldTexts } from '../../src/events/contents.ts';
 import { prepareCloudEvent, prepareEvent, prepareValue } from '../../src/events/prepare.ts';
 import { EventProblem, type PrepareContext, type Prepared } from '../../src/events/types.ts';
+import { decodeDisclosure } from '../../src/log/disclosure.ts';
 import { bytesOf, DESIGN_EVENT, testContext } from '../support/prepare.ts';
 
 const prepare = (event: unknown, change: Partial<PrepareContext> = {}): Prepared =>
@@ -24,13 +27,16 @@ function refusalOf(work: () => unknown): { readonly code: string; readonly point
 
 /** What the log does with a prepared event, opened again. */
 function opened(prepared: Prepared): ReturnType<typeof checkOpenedEvent> {
-  const salt = (id: string): Uint8Array => deriveSalt(prepared.secret, id);
-  const fields: readonly (readonly [string, string])[] = [...prepared.fields, ['log', prepared.logValueText]];
+  const fields = decodeDisclosure(prepared.contents, nobleHasher).map(({ id, opening }) => {
+    if (opening === undefined) throw new Error(`the field ${id} is not opened`);
+    return [id, opening] as const;
+  });
+  const card = fields.slice(0, -1).map(([id, { salt, value }]): CardField => [id, commitField(salt, id, value)]);
   return checkOpenedEvent({
     index: 0,
     entry: encodeEntry({ logTime: 1, ...prepared }),
-    card: encodeCard(prepared.fields.map(([id, value]): CardField => [id, commitField(salt(id), id, value)])),
-    fields: new Map(fields.map(([id, value]) => [id, { salt: salt(id), value }])),
+    card: encodeCard(card),
+    fields: new Map(fields),
     withheld: [],
     erased: [],
   });
@@ -50,7 +56,6 @@ describe('a prepared event', () => {
       producerId: 'tok_test',
       producerSeq: 4728,
       signature: null,
-      salts: null,
       occurredAtUs: 1_767_882_727_123_456,
       byteCount: canonicalJson(DESIGN_EVENT).length,
     });
@@ -65,14 +70,14 @@ describe('a prepared event', () => {
   });
 
   it('has its fields in the order of the card', () => {
-    const ids = prepare(DESIGN_EVENT).fields.map(([id]) => id);
+    const ids = fieldTexts(prepare(DESIGN_EVENT).contents).map(([id]) => id);
     expect(ids).toEqual(ids.toSorted());
     expect(ids).toEqual(Object.keys(DESIGN_EVENT).toSorted());
   });
 
   it('has paths of its own where the catalogue says so', () => {
     const prepared = prepare(DESIGN_EVENT, { separatePaths: () => ['actor.session', 'context.ip', 'context.nothing'] });
-    const fields = new Map(prepared.fields);
+    const fields = new Map(fieldTexts(prepared.contents));
     expect(fields.get('actor.session')).toBe('"s_1f9c"');
     expect(fields.get('context')).toBe('{"granted_role":"admin","request_id":"req_77"}');
     expect([...fields.keys()]).toEqual([...fields.keys()].toSorted());
@@ -137,7 +142,7 @@ describe('redaction', () => {
     const redact = (event: JsonObject): JsonObject => ({ ...event, reason: '[redacted]' });
     const prepared = prepare(DESIGN_EVENT, { redact });
     expect(opened(prepared).event).toEqual({ ...DESIGN_EVENT, reason: '[redacted]' });
-    expect(JSON.stringify(prepared.fields)).not.toContain('on-call');
+    expect(Buffer.from(prepared.contents).toString('latin1')).not.toContain('on-call');
     expect(prepared.contentMac).toEqual(prepare(DESIGN_EVENT).contentMac);
   });
 

@@ -139,7 +139,6 @@ export function testContexts(): (producerId: string) => PrepareContext {
   return (producerId) => ({
     producerId,
     macKeys: { raw: new Uint8Array(32).fill(1), content: new Uint8Array(32).fill(2) },
-    hasher: nativeHasher,
     randomBytes,
     separatePaths: () => [],
     redact: (event) => event,
@@ -153,8 +152,8 @@ export function testContexts(): (producerId: string) => PrepareContext {
 function countedBytes(label: string): (byteCount: number) => Uint8Array {
   let calls = 0;
   return (byteCount) => {
-    const digest = createHash('sha512').update(`${label} ${++calls}`).digest();
-    return new Uint8Array(digest.subarray(0, byteCount));
+    const made = createHash('shake256', { outputLength: byteCount }).update(`${label} ${++calls}`);
+    return new Uint8Array(made.digest());
   };
 }
 

@@ -2,7 +2,6 @@
 import type { JsonObject } from '../../proofs/canonical-json.ts';
 import { redactNothing } from '../../src/events/prepare.ts';
 import type { PrepareContext } from '../../src/events/types.ts';
-import { nativeHasher } from '../../src/store/native-hasher.ts';
 
 /** The example of DESIGN.md, member for member. */
 export const DESIGN_EVENT: JsonObject = {
@@ -36,7 +35,6 @@ export function testContext(change: Partial<PrepareContext> = {}): PrepareContex
   return {
     producerId: 'tok_test',
     macKeys: { raw: new Uint8Array(32).fill(1), content: new Uint8Array(32).fill(2) },
-    hasher: nativeHasher,
     randomBytes: (byteCount) => new Uint8Array(byteCount).fill(++drawn % 256),
     separatePaths: () => [],
     redact: redactNothing,

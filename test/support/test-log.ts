@@ -4,13 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
-import { cardHash, encodeCard } from '../../proofs/card.ts';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
-import { commitField, deriveSalt } from '../../proofs/commitment.ts';
 import { cosign } from '../../proofs/cosignature.ts';
 import { nobleHasher } from '../../proofs/hash.ts';
 import { makeSignerKey, type SignerKey, verifierKeyOf } from '../../proofs/key.ts';
 import { formatSignatureLines } from '../../proofs/note.ts';
+import { commitTexts } from '../../src/events/commit.ts';
 import type { Prepared } from '../../src/events/types.ts';
 import { openLog } from '../../src/log/audit-log.ts';
 import type { OpenLogOptions } from '../../src/log/options.ts';
@@ -131,7 +130,6 @@ export function preparedEvent(
   content: { readonly [member: string]: JsonValue } = {},
   producerId = 'tok_test',
 ): Prepared {
-  const secret = new Uint8Array(randomBytes(16));
   const event: { readonly [member: string]: JsonValue } = { action: 'test.run', event_id: eventId, ...content };
   const fields = Object.keys(event)
     .sort()
@@ -142,13 +140,8 @@ export function preparedEvent(
     eventId,
     producerId,
     producerSeq: null,
-    cardHash: cardHash(encodeCard(fields.map(([id, value]) => [id, commitField(deriveSalt(secret, id), id, value)]))),
-    logCommitment: commitField(deriveSalt(secret, 'log'), 'log', logValueText),
+    ...commitTexts(fields, logValueText, new Uint8Array(randomBytes(16 * (fields.length + 1)))),
     signature: null,
-    secret,
-    salts: null,
-    fields,
-    logValueText,
     contentMac: nobleHasher.sha256(new TextEncoder().encode(text)).slice(0, 16),
     terms: fields.map(([id, value]) => `${id}=${value}`),
     occurredAtUs: 0,

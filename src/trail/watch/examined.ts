@@ -3,6 +3,7 @@
  * parsed when a detector asks for them: most events are none of its business, and all of them pass by here.
  */
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
+import { fieldText } from '../../events/contents.ts';
 import { parseTimeUs } from '../../events/time.ts';
 import { RESERVED_ACTION_PREFIX } from '../../events/validate.ts';
 import type { DurableEvent, StoredEvent } from '../../log/types.ts';
@@ -100,8 +101,7 @@ class FreshEvent extends Parsed implements Examined {
   }
 
   override textOf(id: string): string | undefined {
-    for (const [name, text] of this.#event.fields) if (name === id) return text;
-    return undefined;
+    return fieldText(this.#event.contents, id);
   }
 }
 
