@@ -2,7 +2,6 @@
  * The server of a benchmark: one audit log as `serve` runs it, on a fresh directory, with a policy without witnesses, and
  * with options that only a benchmark has. Started by lib/server-process.ts, which it talks to over IPC.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createLog, loadLogIfExists } from '../src/cli/init.ts';
@@ -22,7 +21,8 @@ import { openTokenStore } from '../src/trail/access.ts';
 import { OWN_PRODUCER } from '../src/trail/record.ts';
 import { openTrail } from '../src/trail/trail.ts';
 import { fillLog } from './lib/search-events.ts';
-import type { FeatureSettings, ServerMessage, ServerRequest, ServerSettings } from './lib/server-process.ts';
+import type { FeatureSettings, ServerSettings } from './lib/server-process.ts';
+import { answerParent } from './lib/server-side.ts';
 
 const LOG_NAME = 'bench';
 
@@ -59,19 +59,19 @@ if (fillEvents > 0) await fillLog(log, watch, prepareContext('tok_filled'), fill
 const app = createApp({ logs: new Map([[LOG_NAME, { log, tokens, prepareContext, trail }]]), processMetrics: true });
 const server = await serveApp(app);
 
-process.on('message', (request: ServerRequest) => {
-  if (request === 'stats') tell({ kind: 'stats', stats: stats() });
-  else void stop();
-});
-// The parent is gone: nobody wants this server any more.
-process.on('disconnect', () => process.exit(1));
-tell({
-  kind: 'ready',
+answerParent({
   ready: {
     logUrl: `${server.url}/${LOG_NAME}`,
     producerToken,
     auditorToken,
     has: { catalogue: fullContext('any').catalogueVersion !== null, redaction: true, search: true, watch: true },
+  },
+  treeSize: () => log.treeSize(),
+  close: async () => {
+    await server.close();
+    await watch?.close();
+    await trail.close();
+    await log.close();
   },
 });
 
@@ -93,32 +93,4 @@ function slowStore(store: Store, delayMs: number): Store {
       await new Promise((resolve) => setTimeout(resolve, delayMs));
     },
   };
-}
-
-function stats(): Extract<ServerMessage, { kind: 'stats' }>['stats'] {
-  const { user, system } = process.cpuUsage();
-  return {
-    cpuMs: (user + system) / 1000,
-    residentMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
-    fileMiB: residentOfFilesMiB(),
-    treeSize: log.treeSize(),
-  };
-}
-
-/** LevelDB maps the files that it has open: the kernel takes those pages back when anybody needs them. */
-function residentOfFilesMiB(): number {
-  const kiB = /^RssFile:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  return Math.round(Number(kiB ?? 0) / 1024);
-}
-
-async function stop(): Promise<void> {
-  await server.close();
-  await watch?.close();
-  await trail.close();
-  await log.close();
-  process.disconnect();
-}
-
-function tell(message: ServerMessage): void {
-  process.send?.(message);
 }

@@ -1,4 +1,4 @@
-/** The server of a benchmark in a process of its own (bench/server.ts), and the messages between the two. */
+/** The server of a benchmark in a process of its own (bench/server.ts, bench/raw-server.ts), and the messages between the two. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,12 @@ export interface ServerSettings {
   readonly syncDelayMs: number;
   /** Events of lib/search-events.ts that it makes before it is ready. */
   readonly fillEvents: number;
+  /** A raw log instead, which anyone may add to. */
+  readonly raw?: RawSettings;
+}
+
+export interface RawSettings {
+  readonly deduplicate: boolean;
 }
 
 /** What an audit log does beyond a log; all on is what `serve` runs. */
@@ -32,6 +38,10 @@ export interface ServerReady {
   readonly logUrl: string;
   readonly producerToken: string;
   readonly auditorToken: string;
+  /** Raw logs: the Ed25519 verifier key. */
+  readonly vkey?: string;
+  /** Raw logs: from the opening of the database to a log that takes entries. */
+  readonly openMs?: number;
   /** Which of the features this version has: what is not there was not measured. */
   readonly has: FeatureSettings;
 }
@@ -66,6 +76,7 @@ export interface ServerProcess {
 export interface StartOptions {
   readonly features?: FeatureSettings;
   readonly syncDelayMs?: number;
+  readonly raw?: RawSettings;
   /** Holds a log already, or is to be kept; a fresh one otherwise. */
   readonly directory?: string;
   readonly fillEvents?: number;
@@ -75,12 +86,20 @@ export interface StartOptions {
   readonly execArgv?: readonly string[];
 }
 
-const SERVER = fileURLToPath(new URL(`../server.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url));
+const SERVER = scriptPath('server');
+const RAW_SERVER = scriptPath('raw-server');
 
 export async function startServer(options: StartOptions = {}): Promise<ServerProcess> {
-  const { features = ALL_FEATURES, syncDelayMs = 0, script = SERVER, execArgv = [], fillEvents = 0 } = options;
+  const { features = ALL_FEATURES, syncDelayMs = 0, raw, execArgv = [], fillEvents = 0 } = options;
+  const { script = raw === undefined ? SERVER : RAW_SERVER } = options;
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'countersign-bench-')));
-  const settings: ServerSettings = { directory, features, syncDelayMs, fillEvents };
+  const settings: ServerSettings = {
+    directory,
+    features,
+    syncDelayMs,
+    fillEvents,
+    ...(raw === undefined ? {} : { raw }),
+  };
   const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : [];
   const child = fork(script, [JSON.stringify(settings)], { execArgv: [...loader, ...execArgv], stdio: 'inherit' });
   const exited = new Promise<void>((resolve) => {
@@ -108,6 +127,10 @@ export async function startServer(options: StartOptions = {}): Promise<ServerPro
     },
     remove: () => rm(directory, { recursive: true, force: true }),
   };
+}
+
+function scriptPath(name: string): string {
+  return fileURLToPath(new URL(`../${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url));
 }
 
 function request(child: ChildProcess, message: ServerRequest): void {
