@@ -4,6 +4,7 @@
 import { decodeEntry } from '../../proofs/entry.ts';
 import type { Prepared } from '../events/types.ts';
 import { SearchIndex } from '../trail/search-index.ts';
+import { AuditContents, type ContentsCheck } from './check-contents.ts';
 import type { LogCore } from './core.ts';
 import { startLog } from './log.ts';
 import type { LogKind } from './log-kind.ts';
@@ -57,7 +58,8 @@ function auditKind(onGroup: (group: readonly DurableEvent[]) => void): LogKind<P
           onGroup(group);
         },
       });
-      return { planner, own: search, close: () => search.close() };
+      const checkContents = (): ContentsCheck => new AuditContents(store, hasher);
+      return { planner, checkContents, own: search, close: () => search.close() };
     },
   };
 }

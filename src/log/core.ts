@@ -13,6 +13,7 @@ import type { Store } from '../store/contract.ts';
 import { openAcknowledged, readAcknowledged } from './acknowledged.ts';
 import { compareHeads, compareWith } from './compare-heads.ts';
 import { Cosigner } from './cosign.ts';
+import type { Damage } from './damage.ts';
 import { ACKNOWLEDGED_FILE, GUARD_FILE, readGuard } from './guard.ts';
 import type { TreeState } from './integrate.ts';
 import { HeadKeeper } from './keep-heads.ts';
@@ -23,6 +24,7 @@ import { consistency, type ProofSource, rootAt } from './prove.ts';
 import { loadPublished, Publisher } from './publish.ts';
 import type { EntrySource } from './read-entries.ts';
 import { HEAD_KEY } from './rows.ts';
+import { Scrubber } from './scrub.ts';
 import type { SignedHead, SignOffThread } from './sign.ts';
 import { checkSigners, signersAt } from './signers.ts';
 import { TreeReader } from './tree-reader.ts';
@@ -39,6 +41,7 @@ export interface TreeCore {
   readonly heads: HeadKeeper;
   readonly publisher: Publisher;
   readonly client: WitnessClient;
+  readonly scrubber: Scrubber;
   durableState(): TreeState;
   rootAt(size: number): Promise<Hash>;
   addCosignatures(note: Uint8Array): Promise<{ readonly accepted: number }>;
@@ -66,6 +69,7 @@ interface TreeCoreOptions {
   readonly hasher: Hasher;
   readonly signOffThread: SignOffThread;
   readonly store: Store;
+  readonly onDamage: (damages: readonly Damage[]) => void;
   /** A batch failed or the store broke: this core writes nothing more. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -160,7 +164,15 @@ async function buildCore<Item, Result, Own>(
     },
     onFailure: onFatal,
   });
+  const scrubber = new Scrubber({
+    source: proofSource,
+    contents: kind.checkContents,
+    isBusy: () => writer.queuedItems > 0,
+    onDamage: given.onDamage,
+    ...{ limits, nowMs, logger },
+  });
   heads.start();
+  scrubber.start();
 
   return {
     policy,
@@ -171,6 +183,7 @@ async function buildCore<Item, Result, Own>(
     heads,
     publisher,
     client,
+    scrubber,
     own: kind.own,
     closeKind: () => kind.close(),
     closeFiles: () => acknowledged.close(),
@@ -234,6 +247,7 @@ export async function closeCore<Item, Result, Own>(core: LogCore<Item, Result, O
     await core.closeKind();
   };
   core.client.close();
+  await core.scrubber.close();
   await Promise.race([drain(), timeout]);
   clearTimeout(timer);
   await core.closeFiles();

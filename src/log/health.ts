@@ -19,6 +19,7 @@ export interface HealthFacts {
   /** Why submissions are refused, if they are. */
   readonly stopped: string | null;
   readonly witnesses: LogHealth['witnesses'];
+  readonly scrub: LogHealth['scrub'];
 }
 
 export function describeHealth(facts: HealthFacts): LogHealth {
@@ -27,6 +28,7 @@ export function describeHealth(facts: HealthFacts): LogHealth {
   if (facts.signing.state === 'refusing') problems.push(`No head is signed: ${facts.signing.reason}`);
   const waitedMs = facts.unpublishedSinceMs === null ? 0 : facts.nowMs - facts.unpublishedSinceMs;
   if (waitedMs > facts.limits.maxUnpublishedMs) problems.push(unpublished(facts, waitedMs));
+  if (facts.scrub.damages.length > 0) problems.push(damaged(facts.scrub));
   return {
     healthy: problems.length === 0,
     problems,
@@ -39,7 +41,22 @@ export function describeHealth(facts: HealthFacts): LogHealth {
     headSignedAtMs: facts.headSignedAtMs,
     publishedAtMs: facts.publishedAtMs,
     witnesses: facts.witnesses,
+    scrub: facts.scrub,
   };
+}
+
+/** Indices that are said in one problem; all of them are beside it. */
+const MAX_NAMED_INDICES = 10;
+
+function damaged({ damages, damagedIndices }: LogHealth['scrub']): string {
+  const named = damagedIndices.slice(0, MAX_NAMED_INDICES).join(', ');
+  const more =
+    damagedIndices.length > MAX_NAMED_INDICES ? ` and ${damagedIndices.length - MAX_NAMED_INDICES} more` : '';
+  const where = damagedIndices.length === 0 ? '' : ` (index ${named}${more})`;
+  return (
+    `Stored data is damaged${where}: ${damages[0] ?? ''}. Nothing of it is served, everything else is. Keep a copy of the ` +
+    'log directory, stop the log, and run `countersign fsck` and then `countersign repair`; look at the disk.'
+  );
 }
 
 function unpublished(facts: HealthFacts, waitedMs: number): string {

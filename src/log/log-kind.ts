@@ -5,6 +5,7 @@
 
 import type { Hasher } from '../../proofs/hash.ts';
 import type { Store } from '../store/contract.ts';
+import type { ContentsCheck } from './check-contents.ts';
 import type { Planner } from './group-plan.ts';
 import type { EntrySource } from './read-entries.ts';
 
@@ -27,6 +28,8 @@ export interface KindParts {
 
 export interface LoadedKind<Item, Result, Own> {
   readonly planner: Planner<Item, Result>;
+  /** Examines what is stored beside the entries, from the first entry on. */
+  readonly checkContents: () => ContentsCheck;
   /** What reading this kind of log needs beside the tree. */
   readonly own: Own;
   close(): Promise<void>;

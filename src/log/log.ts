@@ -12,6 +12,7 @@ import { StoreError } from '../store/contract.ts';
 import { openLevelStore } from '../store/leveldb.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
 import { closeCore, type LogCore, startCore } from './core.ts';
+import type { Damage } from './damage.ts';
 import { describeHealth } from './health.ts';
 import type { TreeState } from './integrate.ts';
 import type { LogKind } from './log-kind.ts';
@@ -55,8 +56,16 @@ export async function startLog<Item, Result, Own>(
       signOffThread: offThread.sign,
       store: await openStore(databasePath),
       kind,
+      onDamage: (damages) => {
+        for (const listener of damageListeners) listener(damages);
+        told.push(...damages);
+      },
       onFatal: (error) => stopCore(error),
     });
+
+  const damageListeners = new Set<(damages: readonly Damage[]) => void>();
+  /** What the scrubber found so far, for whoever listens later. */
+  const told: Damage[] = [];
 
   let core: LogCore<Item, Result, Own>;
   try {
@@ -129,6 +138,11 @@ export async function startLog<Item, Result, Own>(
     ...readTree(() => core),
     waitForPublished: (index, timeoutMs) => core.publisher.waitFor(index, timeoutMs),
     addCosignatures: (note) => core.addCosignatures(note),
+    subscribeDamage: (listener) => {
+      damageListeners.add(listener);
+      if (told.length > 0) listener(told);
+      return () => damageListeners.delete(listener);
+    },
     health: () => {
       const { heads, publisher, writer } = core;
       const { signing } = heads;
@@ -147,6 +161,7 @@ export async function startLog<Item, Result, Own>(
         signing,
         stopped: stopped ?? (refusing && signing.code !== 'log-stopped' ? 'see below' : null),
         witnesses: core.witnesses(),
+        scrub: core.scrubber.health(),
       });
     },
     close: async () => {

@@ -23,6 +23,12 @@ export interface LogLimits {
   readonly drainMs: number;
   /** Entries compared with the tree at start: at least what a write-ahead log can have dropped. */
   readonly startCheckEntries: number;
+  /** Entries that the scrubber reads again in a second; 0: it does not run. */
+  readonly scrubEntriesPerSecond: number;
+  /** From the beginning of one pass of the scrubber to that of the next. */
+  readonly scrubIntervalMs: number;
+  /** Before the first pass, and between two passes at least. */
+  readonly scrubDelayMs: number;
 }
 
 export const DEFAULT_LIMITS: LogLimits = {
@@ -35,6 +41,9 @@ export const DEFAULT_LIMITS: LogLimits = {
   maxUnpublishedMs: 10_000,
   drainMs: 5_000,
   startCheckEntries: 65_536,
+  scrubEntriesPerSecond: 2_000,
+  scrubIntervalMs: 86_400_000,
+  scrubDelayMs: 5_000,
 };
 
 export interface LogLogger {

@@ -1,5 +1,6 @@
 /** A log of opaque bytes: what it adds to the tree (plan-bytes.ts); everything else is as for any log. */
 import { MAX_BUNDLE_ENTRY_BYTES } from '../../proofs/tile.ts';
+import { RawContents } from './check-contents.ts';
 import { startLog } from './log.ts';
 import type { LogKind } from './log-kind.ts';
 import type { OpenLogOptions } from './options.ts';
@@ -36,6 +37,7 @@ function rawKind(deduplicate: boolean): LogKind<Uint8Array, AddResult, undefined
   return {
     load: async ({ store, hasher, nowUs, source }) => ({
       planner: planBytes({ store, hasher, nowUs, deduplicate, leafHashAt: (index) => leafAt(source(), index) }),
+      checkContents: () => new RawContents(store, hasher),
       own: undefined,
       close: async () => undefined,
     }),

@@ -6,6 +6,7 @@ import type { Hash } from '../../proofs/hash.ts';
 import type { Policy } from '../../proofs/policy.ts';
 import type { TileCoordinates } from '../../proofs/tile.ts';
 import type { Prepared } from '../events/types.ts';
+import type { Damage } from './damage.ts';
 
 /** The closed union of reasons for which a log refuses; the HTTP layer maps each to one status and problem type. */
 export type LogErrorCode =
@@ -105,6 +106,7 @@ export interface LogHealth {
   readonly accepting: boolean;
   readonly headSignedAtMs: number | null;
   readonly publishedAtMs: number | null;
+  readonly scrub: ScrubHealth;
   /** Per witness of the policy: what it last cosigned. */
   readonly witnesses: readonly {
     readonly name: string;
@@ -114,6 +116,18 @@ export interface LogHealth {
     /** What pushing heads to it came to; null for a witness without URL, which fetches them itself. */
     readonly push: { readonly requests: number; readonly failures: number; readonly latencyMs: number | null } | null;
   }[];
+}
+
+/** How far the background check of everything stored has come (scrub.ts). */
+export interface ScrubHealth {
+  /** Entries of the present pass that were examined, and how many it has. */
+  readonly examined: number;
+  readonly size: number;
+  /** The newest pass that came to its end; null while none has. */
+  readonly lastPass: { readonly endedAtMs: number; readonly size: number; readonly damageCount: number } | null;
+  /** What is known to be damaged, one sentence each. None of it is served. */
+  readonly damages: readonly string[];
+  readonly damagedIndices: readonly number[];
 }
 
 /** What a log is, whatever its entries hold: a tree that grows, heads of it, and proofs. */
@@ -151,6 +165,11 @@ export interface TreeLog {
   leafHashAt(index: number): Promise<Hash>;
   /** `.tlog-proof` of the entry against the published checkpoint, or undefined if that does not cover it yet. */
   receipt(index: number): Promise<string | undefined>;
+  /**
+   * Calls the listener with damage that the scrubber finds in what is stored, each once, what is known already first.
+   * Returns how to end it.
+   */
+  subscribeDamage(listener: (damages: readonly Damage[]) => void): () => void;
   health(): LogHealth;
   /** Finishes what was promised within a bounded time and closes the database. */
   close(): Promise<void>;
