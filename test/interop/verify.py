@@ -2,8 +2,8 @@
 """A second verifier of evidence, which follows docs/formats.md and shares no code with the first.
     verify.py --policy POLICY.txt [--pin HEAD] [--at TIME] FILE      (exit 0 PASS, 1 FAIL, 2 INCOMPLETE)
 
-Standard library, and `cryptography` for Ed25519. ML-DSA-44 lines (type 0x06) are skipped: they can only add to what the
-Ed25519 lines show. Fork proofs need two heads of one size here.
+Standard library, and `cryptography` for Ed25519. ML-DSA-44 lines (type 0x06) are skipped, as they can only add to the
+Ed25519 lines; fork proofs need two heads of one size here.
 """
 import argparse, base64, datetime, hashlib, io, json, os, re, struct, sys, zipfile, zlib
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +20,7 @@ def b64(text):
 def sha(*parts): return hashlib.sha256(b''.join(parts)).digest()
 def leaf(entry): return sha(b'\0', entry)
 def node(left, right): return sha(b'\1', left, right)
+def moment(text): return text and int(datetime.datetime.fromisoformat(text.replace('Z', '+00:00')).timestamp())
 
 # --- CBOR (RFC 8949 §4.2.1): unsigned integers, bytes, text, arrays, null ---------------------------------------------
 def head(major, n):
@@ -32,29 +33,20 @@ def encode(v):
     if isinstance(v, bytes): return head(2, len(v)) + v
     if isinstance(v, str): return head(3, len(v.encode())) + v.encode()
     return head(4, len(v)) + b''.join(map(encode, v))
-def item(raw, at):
-    major, n, at = raw[at] >> 5, raw[at] & 31, at + 1
-    if (major, n) == (7, 22): return None, at
-    if n >= 24:
-        width = 1 << n - 24
-        n, at = int.from_bytes(raw[at:at + width], 'big'), at + width
-    if major == 0: return n, at
-    if major == 2: return raw[at:at + n], at + n
-    if major == 3: return raw[at:at + n].decode(), at + n
-    need(major == 4 and n <= len(raw), 'CBOR of another profile')
-    items = []
-    for _ in range(n):
-        value, at = item(raw, at)
-        items.append(value)
-    return items, at
+def item(stream):
+    major, n = divmod(stream.read(1)[0], 32)
+    if (major, n) == (7, 22): return None
+    if n >= 24: n = int.from_bytes(stream.read(1 << n - 24), 'big')
+    need(major in (0, 2, 3, 4) and n < 1 << 53, 'CBOR of another profile')
+    if major == 4: return [item(stream) for _ in range(n)]
+    return n if major == 0 else stream.read(n) if major == 2 else stream.read(n).decode()
 def decode(raw):
-    value, end = item(raw, 0)
-    need(end == len(raw) and encode(value) == raw, 'CBOR that is not deterministic')
-    return value
+    value = item(io.BytesIO(raw))
+    return need(encode(value) == raw, 'CBOR that is not deterministic') or value
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
-def pairs(items): return need(len({k for k, _ in items}) == len(items), 'a member name occurs twice') or dict(items)
-def parse(text): return json.loads(text, object_pairs_hook=pairs)
+def members(items): return need(len(dict(items)) == len(items), 'a member name occurs twice') or dict(items)
+def parse(text): return json.loads(text, object_pairs_hook=members)
 
 # --- Trees (RFC 6962) -------------------------------------------------------------------------------------------------
 def split(n): return 1 << (n - 1).bit_length() - 1
@@ -74,24 +66,13 @@ def extend(m, n, proof, first):
     k = split(n)
     old, new = extend(m, k, proof[:-1], first) if m <= k else extend(m - k, n - k, proof[:-1], None)
     return (old, node(new, proof[-1])) if m <= k else (node(proof[-1], old), node(proof[-1], new))
-def cover(start, end):
-    """The stored nodes (level, index) that cover the leaves [start, end), left to right."""
-    while start < end:
-        level = 0
-        while start % (2 << level) == 0 and start + (2 << level) <= end: level += 1
-        yield level, start >> level
-        start += 1 << level
-def check_range(start, leaves, size, proof, root):
-    before, after = list(cover(0, start)), list(cover(start + len(leaves), size))
-    need(start + len(leaves) <= size and len(proof) == len(before) + len(after), 'range proof of another length')
-    nodes = [(l, h) for (l, _), h in zip(before, proof)]
-    for level, h in [(0, h) for h in leaves] + [(l, h) for (l, _), h in zip(after, proof[len(before):])]:
-        nodes.append((level, h))
-        while len(nodes) > 1 and nodes[-1][0] == nodes[-2][0]:
-            nodes[-2:] = [(nodes[-1][0] + 1, node(nodes[-2][1], nodes[-1][1]))]
-    h = nodes.pop()[1] if nodes else sha()
-    while nodes: h = node(nodes.pop()[1], h)
-    need(h == root, 'range proof leads elsewhere')
+def range_root(low, high, start, leaves, proof):
+    """Hash of [low, high): stored nodes, which are perfect subtrees, stand for what is outside, from left to right."""
+    width, outside = high - low, high <= start or low >= start + len(leaves)
+    if outside and width & width - 1 == 0: return next(proof)
+    if width == 1: return leaves[low - start]
+    middle = low + split(width)
+    return node(range_root(low, middle, start, leaves, proof), range_root(middle, high, start, leaves, proof))
 
 # --- Notes, keys, policies --------------------------------------------------------------------------------------------
 def note(text):
@@ -106,25 +87,27 @@ def good(public, message, signature):
     try: return Ed25519PublicKey.from_public_bytes(public).verify(signature, message) is None
     except InvalidSignature: return False
 def policy(text):
-    result = {'logs': [], 'witnesses': [], 'groups': {}, 'quorum': None}
+    keys, groups, quorum = {}, {}, None
     for line in text.splitlines():
-        word = line.split()
         need(not line.startswith('#countersign'), 'validity of keys is not supported here')
+        word = line.split()
         if not word or word[0].startswith('#'): continue
         if word[0] in ('log', 'witness'):
             name, key_id, key = word[1 if word[0] == 'log' else 2].split('+', 2)
             raw = b64(key)
-            entry = (word[1], name, bytes.fromhex(key_id), raw[0], raw[1:])
-            if raw[0] in (1, 4): need(sha(name.encode(), b'\n', raw)[:4] == entry[2], 'key id')
-            result['logs' if word[0] == 'log' else 'witnesses'].append(entry)
-        elif word[0] == 'group':
-            result['groups'][word[1]] = ({'all': len(word) - 3, 'any': 1}.get(word[2]) or int(word[2]), word[3:])
-        else: result['quorum'] = word[1]
-    return result
+            if raw[0] not in (1, 4): continue
+            need(sha(name.encode(), b'\n', raw)[:4].hex() == key_id, 'key id')
+            keys[word[0], name, bytes.fromhex(key_id)] = word[1], raw[1:]
+        elif word[0] == 'group': groups[word[1]] = {'all': len(word) - 3, 'any': 1}.get(word[2]) or int(word[2]), word[3:]
+        else: quorum = word[1]
+    return {'keys': keys, 'groups': groups, 'quorum': quorum}
 def satisfied(pol, name, by):
-    if name == 'none' or name in by: return True
     n, members = pol['groups'].get(name, (1, []))
-    return len([m for m in members if satisfied(pol, m, by)]) >= n
+    return name == 'none' or name in by or sum(satisfied(pol, member, by) for member in members) >= n
+def check_log_signature(pol, origin, body, sigs):
+    mine = [(pol['keys'].get(('log', name, key_id)), sig) for name, key_id, sig in sigs if name == origin]
+    need(any(key for key, _ in mine), 'not signed by the log')
+    need(all(good(key[1], body.encode(), sig) for key, sig in mine if key), 'bad signature of the log')
 class Head:
     """A checkpoint under the pinned policy."""
     def __init__(self, text, pol):
@@ -132,46 +115,53 @@ class Head:
         self.origin, size, root = body[:-1].split('\n')[:3]
         need(re.fullmatch('0|[1-9][0-9]*', size), 'tree size')
         self.size, self.root = int(size), b64(root)
-        keys, signed, self.witnesses = [k for k in pol['logs'] if k[1] == self.origin], False, {}
+        self.witnesses = {}
+        check_log_signature(pol, self.origin, body, sigs)
         for name, key_id, sig in sigs:
-            for _, _, _, kind, public in [k for k in keys if (k[1], k[2]) == (name, key_id) and k[3] == 1]:
-                need(good(public, body.encode(), sig), 'bad signature of the log')
-                signed = True
-            for w, _, _, kind, public in [k for k in pol['witnesses'] if (k[1], k[2]) == (name, key_id) and k[3] == 4]:
-                seconds = int.from_bytes(sig[:8], 'big')
-                message = f'cosignature/v1\ntime {seconds}\n{body}'.encode()
-                need(good(public, message, sig[8:]), 'bad cosignature')
-                self.witnesses[w] = min(seconds, self.witnesses.get(w, seconds))
-        need(signed, 'not signed by the log')
+            witness, public = pol['keys'].get(('witness', name, key_id), (None, None))
+            if not witness: continue
+            seconds = int.from_bytes(sig[:8], 'big')
+            need(good(public, f'cosignature/v1\ntime {seconds}\n{body}'.encode(), sig[8:]), 'bad cosignature')
+            self.witnesses[witness] = min(seconds, self.witnesses.get(witness, seconds))
 
 # --- Events -----------------------------------------------------------------------------------------------------------
 def check_event(event):
+    entry, values = b64(event['entry']), {}
+    label, log_time, producer, seq, card_hash, log_c, signature = decode(entry)
+    known = dict(index=event['index'], entry=entry, time=log_time, producer=producer, signed=[producer, seq, card_hash],
+                 signature=signature, values=values, erased=event.get('erased', []), withheld=[], card={},
+                 lost='contents_lost' in event)
+    if known['lost']:
+        need(set(event) == {'index', 'entry', 'contents_lost'} and event['contents_lost'] is True, 'lost and not lost')
+        return known
     need(set(event) <= {'index', 'entry', 'card', 'fields', 'withheld', 'erased'}, 'unknown member')
-    entry, card = b64(event['entry']), b64(event['card'])
-    label, log_time, producer, _, card_hash, log_c, _ = decode(entry)
+    card = b64(event['card'])
     card_label, items = decode(card)
     need((label, card_label) == ('countersign/entry/v1', 'countersign/card/v1') and sha(card) == card_hash, 'another card')
-    values, all_fields = {}, {**dict(items), 'log': log_c}
+    all_fields = {**dict(items), 'log': log_c}
     for field, opening in event['fields'].items():
         need(field in all_fields, f'no field {field}')
         c = sha(encode(['countersign/field/v1', b64(opening['salt']), field, opening['value']]))
         need(c == all_fields[field], f'event {event["index"]}: field {field} is not what was committed to')
         values[field] = parse(opening['value'])
-    gone = event.get('withheld', []) + event.get('erased', [])
-    need(len(set(gone)) == len(gone) and all(f in all_fields and f not in values for f in gone), 'missing fields')
-    erased = event.get('erased', [])
-    return dict(index=event['index'], entry=entry, time=log_time, producer=producer, card=all_fields, values=values,
-                erased=erased, withheld=[f for f in all_fields if f not in values and f not in erased])
+    gone = event.get('withheld', []) + known['erased']
+    need(len(set(gone)) == len(gone) and set(gone) <= set(all_fields) - set(values), 'missing fields')
+    return dict(known, card=all_fields, withheld=[f for f in all_fields if f not in values and f not in known['erased']])
+RELATED = {f'countersign.{kind}' for kind in ('rule.publish', 'catalogue.publish', 'key.register', 'key.revoke',
+                                              'finding.raise', 'finding.acknowledge')}
+KNOWN = set('format origin mode asked query scope range size pinned counts files limits'.split())
 HIDDEN = object()
 MEMBERS = {'action': 'action', 'actor': 'actor.id', 'class': 'log.class', 'correlation_id': 'correlation_id',
-           'outcome': 'outcome.result', 'rule': 'authorization.rule', 'target': 'target.id', 'target_type': 'target.type', 'tenant': 'tenant'}
+           'outcome': 'outcome.result', 'rule': 'authorization.rule', 'target': 'target.id', 'target_type': 'target.type',
+           'tenant': 'tenant'}
 def member(event, path):
     steps, missing = path.split('.'), HIDDEN if path == 'log.class' else None  # older entries do not say their class
+    if event['lost']: return HIDDEN
     for n in range(len(steps), 0, -1):
         field = '.'.join(steps[:n])
         if field in event['card']:
-            if field not in event['values']: return HIDDEN
-            value = event['values'][field]
+            value = event['values'].get(field, HIDDEN)
+            if value is HIDDEN: return HIDDEN
             for step in steps[n:]: value = value.get(step, missing) if isinstance(value, dict) else missing
             return value
 def day(text):
@@ -180,12 +170,11 @@ def matches(query, event):
     """True, False, or None where a field that decides is not opened."""
     results = []
     for name, wanted in query['filters'].items():
-        if name == 'producer': results.append(event['producer'] in wanted)
-        elif name == 'break_glass':
+        if name == 'break_glass':
             said, decision = member(event, 'break_glass'), member(event, 'authorization.decision')
             results.append(said is True or decision == 'bypass' or (None if HIDDEN in (said, decision) else False))
         else:
-            value = member(event, MEMBERS[name])
+            value = event['producer'] if name == 'producer' else member(event, MEMBERS[name])
             prefix = lambda w: name == 'action' and w.endswith('.*') and isinstance(value, str) and value.startswith(w[:-1])
             results.append(None if value is HIDDEN else any(value == w or prefix(w) for w in wanted))
     if 'occurred' in query:
@@ -194,20 +183,23 @@ def matches(query, event):
     return False if False in results else None if None in results else True
 
 # --- Verdicts ---------------------------------------------------------------------------------------------------------
+ORDER = ('contents receipt files manifest log-signature witnesses pin inclusion manifest-signature digests population range '
+         'events completeness matches counts related producer-signatures fork').split()
 class Report:
-    def __init__(self): self.claims = []
+    """The first result of a claim that is not a pass decides it for good."""
+    def __init__(self): self.claims = {}
     def claim(self, name, step):
-        if any(n == name and r != 'pass' for n, r, _ in self.claims): return None
-        try:
-            result = step()
-            self.claims = [c for c in self.claims if c[0] != name] + [(name, 'pass', '')]
-            return result
+        try: result = step()
         except Exception as error:  # whatever a step trips over is the file's fault
-            self.claims.append((name, 'incomplete' if isinstance(error, Open) else 'fail', f'{type(error).__name__}: {error}'))
+            return self.put(name, 'INCOMPLETE' if isinstance(error, Open) else 'FAIL', f'{type(error).__name__}: {error}')
+        return self.put(name, 'PASS') or result
+    def put(self, name, result, detail=''):
+        if self.claims.get(name, ('PASS',))[0] == 'PASS': self.claims[name] = result, detail
     def verdict(self):
-        for verdict, result in (('FAIL', 'fail'), ('INCOMPLETE', 'incomplete')):
-            for name, r, detail in self.claims:
-                if r == result: return {'verdict': verdict, 'claim': name, 'detail': detail}
+        for verdict in ('FAIL', 'INCOMPLETE'):
+            for name in ORDER:
+                result, detail = self.claims.get(name, (None, None))
+                if result == verdict: return {'verdict': verdict, 'claim': name, 'detail': detail}
         return {'verdict': 'PASS' if self.claims else 'INCOMPLETE'}
 def judge_head(report, text, pol, at):
     checked = report.claim('log-signature', lambda: Head(text, pol))
@@ -248,9 +240,8 @@ def read_zip(raw):
         need(name not in files, f'{name} stands twice')
         need(info.file_size < 1 << 20 or info.file_size <= 100 * info.compress_size, 'zip bomb')
         at += 30 + name_bytes + info.compress_size
-        data = raw[at - info.compress_size:at]
+        data, stream = raw[at - info.compress_size:at], zlib.decompressobj(-15)
         if info.compress_type == 8:
-            stream = zlib.decompressobj(-15)
             data = stream.decompress(data, info.file_size + 1)
             need(stream.eof and not stream.unused_data, 'does not inflate')
         need(len(data) == info.file_size and zlib.crc32(data) == info.CRC, f'{name} is damaged')
@@ -262,18 +253,20 @@ def judge_bundle(report, raw, pol, pin, at):
     if files is None: return
     def manifest_of():
         m = parse(files['manifest.json'].decode())
-        need(json.dumps(m, sort_keys=True, separators=(',', ':'), ensure_ascii=False).encode() == files['manifest.json'], 'not canonical')
-        known = {'format', 'origin', 'mode', 'asked', 'query', 'scope', 'range', 'size', 'pinned', 'counts', 'files', 'limits'}
-        need(set(m) == known and m['format'] == 'countersign/bundle/v1' and m['mode'] in ('complete', 'selected'), 'format')
-        need(set(m['query']) <= {'filters', 'from_us', 'to_us', 'occurred'}, 'filter')
+        plain = json.dumps(m, sort_keys=True, separators=(',', ':'), ensure_ascii=False)
+        need(plain.encode() == files['manifest.json'], 'not canonical')
+        need(set(m) - {'control'} == KNOWN and m['format'] == 'countersign/bundle/v1', 'format')
+        need(m['mode'] in ('complete', 'selected'), 'mode')
+        need(set(m['query']) <= {'filters', 'from_us', 'to_us', 'occurred'}, 'query')
         need(set(m['query']['filters']) <= {*MEMBERS, 'producer', 'break_glass'}, 'unknown filter')
-        need(m['counts']['population'] == m['range']['end'] - m['range']['start'] and m['range']['end'] <= m['size'], 'range')
+        start, end = m['range']['start'], m['range']['end']
+        need(m['counts']['population'] == end - start and end <= m['size'], 'range')
         return m
     wanted = {'manifest.json', 'manifest.sig', 'checkpoint', 'events.ndjson', 'related.ndjson', 'policy.txt', 'README.txt'}
     m = report.claim('manifest', manifest_of) if 'manifest.json' in files else None
-    if m is None: report.claim('files', lambda: need('manifest.json' in files, 'missing manifest.json'))
-    else:
-        wanted |= {n for n, there in (('population', m['mode'] == 'complete'), ('consistency', m['pinned'] is not None)) if there}
+    if m and m['mode'] == 'complete': wanted.add('population')
+    if m and m['pinned'] is not None: wanted.add('consistency')
+    if m or 'manifest.json' not in files:
         report.claim('files', lambda: need(set(files) == wanted, f'missing or extra: {sorted(set(files) ^ wanted)}'))
     checked = judge_head(report, files['checkpoint'].decode(), pol, at) if 'checkpoint' in files else None
     judge_pin(report, checked, pin, pol, files.get('consistency'))
@@ -281,27 +274,46 @@ def judge_bundle(report, raw, pol, pin, at):
     report.claim('manifest', lambda: need(m['origin'] == checked.origin and m['size'] == checked.size, 'another checkpoint'))
     def signature():
         body, sigs = note(files['manifest.sig'].decode())
-        keys = [k for k in pol['logs'] if k[1] == checked.origin and k[3] == 1]
-        mine = [(k[4], sig) for name, key_id, sig in sigs for k in keys if (k[1], k[2]) == (name, key_id)]
-        need(mine and all(good(public, body.encode(), sig) for public, sig in mine), 'not signed by the log')
-        need(body.split('\n')[:2] == ['countersign/bundle/v1', checked.origin] and body.count('\n') == 3, 'another text')
-        need(b64(body.split('\n')[2]) == sha(files['manifest.json']), 'signature of another manifest')
+        check_log_signature(pol, checked.origin, body, sigs)
+        digest = base64.b64encode(sha(files['manifest.json'])).decode()
+        need(body == f'countersign/bundle/v1\n{checked.origin}\n{digest}\n', 'signature of another manifest')
     report.claim('manifest-signature', signature)
-    for name, digest in m['files'].items():
-        report.claim('digests', lambda: need(name in wanted and digest == {'bytes': len(files[name]), 'sha256': sha(files[name]).hex()}, name))
-    report.claim('digests', lambda: need(set(m['files']) == wanted - {'manifest.json', 'manifest.sig'}, 'files'))
+    digests = {n: {'bytes': len(raw), 'sha256': sha(raw).hex()} for n, raw in files.items() if n[:9] != 'manifest.'}
+    report.claim('digests', lambda: need(m['files'] == digests, 'other files than the manifest names'))
     if m['size'] != checked.size: return
-    start, end, query = m['range']['start'], m['range']['end'], m['query']
+    start, end, query, complete = m['range']['start'], m['range']['end'], m['query'], m['mode'] == 'complete'
     low, high = query.get('from_us', 0), query.get('to_us', 1 << 62)
     counts = dict(population=end - start, matched=0, withheld=0, erased=0)
-    unsure, strange = [], []
+    unsure, strange, own, hidden, unknown, shown, keys, revoked = [], [], [], [], [], set(), {}, {}
+    def signed(event):
+        if event['producer'] not in keys: return unknown.append(event['index'])
+        (since, public), until = keys[event['producer']], revoked.get(event['producer'], event['index'])
+        message = encode(['countersign/submission/v1', checked.origin, *event['signed']])
+        need(since < event['index'] <= until, f'event {event["index"]}: its key was not valid then')
+        need(good(public, message, event['signature']), f'event {event["index"]}: the signature does not verify')
     def tally(event):
-        answer = matches(query, event)
+        answer, action = matches(query, event), event['values'].get('action')
+        if event['signature']: report.claim('producer-signatures', lambda: signed(event))
+        if event['producer'] == 'countersign' and (action is None or action in RELATED):
+            (own if action else hidden).append(event['index'])
         counts['erased'] += len(event['erased'])
         counts['matched'] += answer is True
         counts['withheld'] += len(event['withheld']) if answer else 0
         (unsure if answer is None else strange if not answer else []).append(event['index'])
         return event['index']
+    def read_related():
+        for line in ndjson(files['related.ndjson']):
+            event = proven(line, checked)
+            index, action, target = event['index'], str(event['values'].get('action')), event['values'].get('target') or {}
+            need(index > max(shown, default=-1), 'out of order')
+            need(event['producer'] == 'countersign' and action.startswith('countersign.'), 'none of the log')
+            shown.add(index)
+            if action == 'countersign.key.revoke' and target.get('id') in keys: revoked.setdefault(target['id'], index)
+            if action == 'countersign.key.register' and 'context' in event['values']:
+                public = b64(event['values']['context']['public_key'])
+                need(target['id'] == f'key_{sha(public).hex()[:32]}', 'the id of another key')
+                keys.setdefault(target['id'], (index, public))
+    report.claim('related', read_related)
     def population():
         lines = files['population'].decode().split('\n')
         need(lines[0] == 'countersign/population/v1' and lines.pop() == '', 'format')
@@ -309,48 +321,37 @@ def judge_bundle(report, raw, pol, pin, at):
         entries = [b64(line) for line in lines[4 + hashes:]]
         run = max(0, start - 1), min(checked.size, end + 1)
         need(len(entries) == count and (first, first + count) == run, 'another run')
-        check_range(first, [leaf(e) for e in entries], checked.size, [b64(line) for line in lines[4:4 + hashes]], checked.root)
+        rest, leaves = map(b64, lines[4:4 + hashes]), [leaf(entry) for entry in entries]
+        root = range_root(0, checked.size, first, leaves, rest) if checked.size else sha()
+        need(root == checked.root and next(rest, None) is None, 'range proof leads elsewhere')
         return first, entries
     def in_range():
         times = [-1] + [decode(entry)[1] for entry in entries]
         for i, (last, time) in enumerate(zip(times, times[1:]), first):
             need(time > last and (low <= time < high) == (start <= i < end), f'entry {i} at the end of the range')
         if end == checked.size: raise Open('the tree ends before the time does')
-    def events_complete():
-        given = ndjson(files['events.ndjson'])
-        need([e['index'] for e in given] == list(range(start, end)), 'an event is missing, or stands twice')
-        for event in given:
-            need(b64(event['entry']) == entries[event['index'] - first], f'event {event["index"]} is another entry')
-            tally(check_event(event))
-    def events_selected():
-        last = -1
-        for line in ndjson(files['events.ndjson']):
-            event = proven(line, checked)
-            need(event['index'] > last and start <= event['index'] < end and low <= event['time'] < high, 'out of range')
+    def events():
+        given, last = ndjson(files['events.ndjson']), -1
+        if complete: need([e['index'] for e in given] == list(range(start, end)), 'an event is missing, or stands twice')
+        for line in given:
+            event = check_event(line) if complete else proven(line, checked)
+            if complete: need(event['entry'] == entries[event['index'] - first], f'event {event["index"]} is another entry')
+            need(last < event['index'] and start <= event['index'] < end and low <= event['time'] < high, 'out of range')
             last = tally(event)
-        if last < 0: raise Open('no event is shown')
-    def evaluated():
-        if m['mode'] == 'selected': need(not strange, f'event {strange[:1]} is no match')
-        if unsure: raise Open(f'complete except these: {unsure}')
-    if m['mode'] == 'complete':
+        if not complete and not given: raise Open('no event is shown')
+    if complete:
         first, entries = report.claim('population', population) or (0, None)
         if entries is None: return
         report.claim('range', in_range)
-        report.claim('events', events_complete)
-        report.claim('completeness', evaluated)
-    else:
-        if not files['events.ndjson']: report.claims.append(('range', 'incomplete', 'no event is shown'))
-        report.claim('events', events_selected)
-        report.claim('matches', evaluated)
-    if not any(n == 'events' and r == 'fail' for n, r, _ in report.claims):
-        report.claim('counts', lambda: need(counts == m['counts'], f'{counts} counted'))
-    def related():
-        last = -1
-        for line in ndjson(files['related.ndjson']):
-            event = proven(line, checked)
-            need(event['index'] > last and str(event['values'].get('action')).startswith('countersign.'), 'none of the log')
-            last = event['index']
-    report.claim('related', related)
+    elif not files['events.ndjson']: report.put('range', 'INCOMPLETE', 'no event is shown')
+    report.claim('events', events)
+    if report.claims['events'][0] == 'FAIL': return
+    if not complete: report.claim('matches', lambda: need(not strange, f'event {strange[:1]} is no match'))
+    if unsure: report.put('completeness' if complete else 'matches', 'INCOMPLETE', f'complete except these: {unsure}')
+    report.claim('counts', lambda: need(counts == m['counts'], f'{counts} counted'))
+    if complete: report.claim('related', lambda: need(set(own) <= shown, f'missing: {set(own) - shown}'))
+    if complete and hidden: report.put('related', 'INCOMPLETE', f'these do not show their action: {hidden}')
+    if unknown: report.put('producer-signatures', 'INCOMPLETE', f'no registration of the key for {unknown}')
 def judge_receipt(report, text, event, pol, pin, at):
     def parsed():
         top, checkpoint = text.split('\n\n', 1)
@@ -362,11 +363,11 @@ def judge_receipt(report, text, event, pol, pin, at):
             need(index == event['index'] and extra in (None, event['entry']), 'the receipt of another event')
         return index, extra, [b64(line) for line in lines], checkpoint
     index, extra, proof, checkpoint = report.claim('receipt', parsed) or (None, None, None, None)
-    if index is None: return
-    checked = judge_head(report, checkpoint, pol, at)
+    checked = checkpoint and judge_head(report, checkpoint, pol, at)
     judge_pin(report, checked, pin, pol, None)
+    if index is None: return
     entry = extra if event is None else event['entry']
-    if entry is None: report.claims.append(('inclusion', 'incomplete', 'no entry'))
+    if entry is None: report.put('inclusion', 'INCOMPLETE', 'no entry')
     elif checked: report.claim('inclusion', lambda: check_inclusion(index, checked.size, leaf(entry), proof, checked.root))
 def judge_fork(report, text, pol):
     def step():
@@ -382,17 +383,16 @@ def judge(path, policy_text, pin=None, at=None):
     elif raw.startswith(b'countersign/fork-proof'): judge_fork(report, raw.decode(), pol)
     elif raw[:1] == b'{':
         event = report.claim('contents', lambda: check_event(parse(raw.decode())))
-        if event and not event['values']: report.claims.append(('contents', 'incomplete', 'nothing is opened'))
+        if event and not event['values']: report.put('contents', 'INCOMPLETE', 'nothing is opened')
         receipt = path.removesuffix('.json') + '.tlog-proof'
         if os.path.exists(receipt): judge_receipt(report, open(receipt).read(), event, pol, pin, at)
-        else: report.claims.append(('receipt', 'incomplete', 'there is no receipt'))
+        else: report.put('receipt', 'INCOMPLETE', 'there is no receipt')
     else: judge_pin(report, judge_head(report, raw.decode(errors='replace'), pol, at), pin, pol, None)
     return report.verdict()
 def main():
     args = argparse.ArgumentParser()
     for name in ('--policy', '--pin', '--at', 'file'): args.add_argument(name)
     args = args.parse_args()
-    at = None if args.at is None else int(datetime.datetime.fromisoformat(args.at.replace('Z', '+00:00')).timestamp())
-    result = judge(args.file, open(args.policy).read(), open(args.pin).read() if args.pin else None, at)
-    return print(json.dumps(result)) or {'PASS': 0, 'FAIL': 1, 'INCOMPLETE': 2}[result['verdict']]
+    result = judge(args.file, open(args.policy).read(), args.pin and open(args.pin).read(), moment(args.at))
+    return print(json.dumps(result)) or ['PASS', 'FAIL', 'INCOMPLETE'].index(result['verdict'])
 if __name__ == '__main__': sys.exit(main())
