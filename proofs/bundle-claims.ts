@@ -48,8 +48,8 @@ export type BundleClaimName =
 /** The order in which they are shown. */
 export const BUNDLE_CLAIMS: readonly BundleClaimName[] = [
   ...(['files', 'manifest', 'log-signature', 'witnesses', 'existed-by', 'pin', 'manifest-signature'] as const),
-  ...(['digests', 'population', 'range', 'commit', 'reveal', 'head', 'drand', 'seed', 'history'] as const),
-  ...(['events', 'completeness', 'matches', 'sample', 'counts', 'related', 'producer-signatures'] as const),
+  ...(['digests', 'population', 'range', 'commit', 'reveal', 'head', 'drand', 'seed', 'history', 'sample'] as const),
+  ...(['events', 'completeness', 'matches', 'counts', 'related', 'producer-signatures'] as const),
 ];
 
 /** Without these, whatever else holds, a bundle was not verified. */

@@ -11,10 +11,14 @@ import { bundleFiles } from './bundle-attacks.ts';
 import type { CorpusFile } from './corpus.ts';
 import { singleFiles, zipFiles } from './other-attacks.ts';
 import { relatedFiles } from './related-attacks.ts';
+import { sampleFiles } from './sample-attacks.ts';
 import { POLICY } from './world.ts';
 
 export async function corpus(): Promise<readonly CorpusFile[]> {
-  const files = [...(await bundleFiles()), ...(await relatedFiles()), ...(await zipFiles()), ...(await singleFiles())];
+  const files = [
+    ...[...(await bundleFiles()), ...(await relatedFiles()), ...(await sampleFiles())],
+    ...[...(await zipFiles()), ...(await singleFiles())],
+  ];
   const twice = files.find(({ name }, i) => files.findIndex((other) => other.name === name) !== i);
   if (twice !== undefined) throw new Error(`two files are called ${twice.name}`);
   return files;

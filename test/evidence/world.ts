@@ -32,7 +32,7 @@ import { rootOfHashes } from '../../proofs/tree.ts';
 import { populationRun } from '../../proofs/verify-population.ts';
 import { signedCheckpoint, testSigner } from '../support/signed.ts';
 import { memoryReader } from '../support/tree.ts';
-import { classAt, eventAt, producerOf, SIGNED, type Signing } from './world-events.ts';
+import { classAt, eventAt, type HappenedEvent, producerOf, SIGNED, type Signing } from './world-events.ts';
 
 export const ORIGIN = 'log.example/corpus';
 export const START_US = 1_767_882_727_000_000;
@@ -76,6 +76,10 @@ export interface World {
 export interface WorldChange {
   /** From this index on it is another history of the same log. */
   readonly branch?: number;
+  /** What happened otherwise. */
+  readonly happened?: ReadonlyMap<number, HappenedEvent>;
+  /** Log time of the first entry. */
+  readonly startUs?: number;
   /** Events that are signed otherwise. */
   readonly signed?: ReadonlyMap<number, Signing>;
 }
@@ -85,10 +89,12 @@ export function makeWorld(count: number = SIZE, change: WorldChange = {}): World
   return { events, leaves: events.map(({ entry }) => leafHash(entry)) };
 }
 
-export const timeOf = (index: number): number => START_US + index * 1_000_000;
+export const timeOf = (index: number, startUs: number = START_US): number => startUs + index * 1_000_000;
 
-function worldEvent(index: number, { branch = index + 1, signed = new Map() }: WorldChange): WorldEvent {
-  const event = index >= branch ? { ...eventAt(index), reason: 'another history' } : eventAt(index);
+function worldEvent(index: number, change: WorldChange): WorldEvent {
+  const { branch = index + 1, signed = new Map(), happened, startUs } = change;
+  const plain = happened?.get(index) ?? eventAt(index);
+  const event = index >= branch ? { ...plain, reason: 'another history' } : plain;
   const signing: Signing | undefined = signed.get(index) ?? SIGNED.get(index);
   const secret = sha256(utf8Encode(`secret ${index}`)).slice(0, 16);
   const openings = new Map<string, Opening>();
@@ -105,7 +111,7 @@ function worldEvent(index: number, { branch = index + 1, signed = new Map() }: W
   const producerId = producerOf(event, signing);
   const message = submissionMessage(ORIGIN, producerId, index, cardHash(card));
   const entry = encodeEntry({
-    ...{ logTime: timeOf(index), producerId, producerSeq: index, cardHash: cardHash(card), logCommitment },
+    ...{ logTime: timeOf(index, startUs), producerId, producerSeq: index, cardHash: cardHash(card), logCommitment },
     signature: signing === undefined ? null : sign(message, signing.with.secret),
   });
   return { index, entry, card, commitments, openings, values, producerId };
