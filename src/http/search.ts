@@ -23,7 +23,7 @@ export const QUESTION_PARAMETERS = [QUERY_PARAMETER, ...QUERY_KEYS] as const;
 const PARAMETERS = [...QUESTION_PARAMETERS, 'limit', 'cursor'] as const;
 
 /** Events that are read from the log at once while a page is put together. */
-const READ_EVENTS = 64;
+const READ_EVENTS = 128;
 
 const FILTER_DESCRIPTIONS: Readonly<Record<FilterName, string>> = {
   actor: 'Id of the actor, exactly.',

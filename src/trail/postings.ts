@@ -103,7 +103,8 @@ export function addContainer(set: OffsetSet, row: PutRow, hasher: Hasher): void 
     return;
   }
   if (value[0] !== BITMAP || value.length !== 1 + BITMAP_BYTES) throw damaged();
-  for (let i = 0; i < BITMAP_BYTES; i++) set[i >>> 2] = (set[i >>> 2] ?? 0) | ((value[i + 1] ?? 0) << (8 * (i & 3)));
+  const bitmap = new DataView(value.buffer, value.byteOffset + 1, BITMAP_BYTES);
+  for (let i = 0; i < set.length; i++) set[i] = (set[i] ?? 0) | bitmap.getUint32(4 * i, true);
 }
 
 function bitmapBytes(offsets: readonly number[]): Uint8Array {

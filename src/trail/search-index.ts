@@ -20,8 +20,9 @@ import {
   type OffsetSet,
 } from './postings.ts';
 
-/** Blocks read from the store at once. */
-const SWEEP_BLOCKS = 64;
+/** Blocks read from the store at once: one at first, because it often has a whole page; then twice as many each time. */
+const FIRST_SWEEP_BLOCKS = 1;
+const MAX_SWEEP_BLOCKS = 256;
 /** Blocks that one search examines before it says that it is not complete: 33 million events. */
 const MAX_BLOCKS = 2048;
 /** Rows written at once while sealing, so that submissions wait little. */
@@ -89,13 +90,16 @@ export class SearchIndex {
     const lastBlock = Math.floor((end - 1) / BLOCK_EVENTS);
     let block = Math.floor(from / BLOCK_EVENTS);
     const stopBlock = block + MAX_BLOCKS;
-    for (; block <= lastBlock && from < end; block += SWEEP_BLOCKS) {
+    let sweepBlocks = FIRST_SWEEP_BLOCKS;
+    while (block <= lastBlock && from < end) {
       if (block >= stopBlock) return { indices, complete: false, next: block * BLOCK_EVENTS };
-      const sweepEnd = Math.min(block + SWEEP_BLOCKS, lastBlock + 1);
+      const sweepEnd = Math.min(block + sweepBlocks, lastBlock + 1);
       for (const [number, set] of await this.#sweep(clauses, block, sweepEnd)) {
         collect(set, number * BLOCK_EVENTS, from, end, limit, indices);
         if (indices.length >= limit) return { indices, complete: true, next: (indices.at(-1) ?? from) + 1 };
       }
+      block = sweepEnd;
+      sweepBlocks = Math.min(2 * sweepBlocks, MAX_SWEEP_BLOCKS);
     }
     return { indices, complete: true, next: end };
   }
@@ -128,19 +132,22 @@ export class SearchIndex {
       sets.set(block, set);
       return set;
     };
-    for (const term of terms) {
-      // Memory first: a block leaves it only after its containers are durable, so that it is always in one of both.
-      const inMemory = [...this.#open].filter(([block]) => block >= from && block < to);
-      for (const [block, own] of inMemory) {
+    // A block leaves memory only after its containers are durable, and both are looked at in one turn: it is in one of them.
+    for (const [block, own] of this.#open) {
+      if (block < from || block >= to) continue;
+      for (const term of terms) {
         const offsets = own.get(term);
         if (offsets !== undefined) addOffsets(setOf(block), offsets);
       }
-      const sealedEnd = Math.min(to, this.#sealedBlocks);
-      if (from >= sealedEnd) continue;
+    }
+    const sealedEnd = Math.min(to, this.#sealedBlocks);
+    if (from >= sealedEnd) return sets;
+    const reads = terms.map((term) => {
       const bounds = { gte: containerKey(term, from), lt: containerKey(term, sealedEnd) };
-      for (const row of await this.#store.range({ ...bounds, limit: SWEEP_BLOCKS })) {
-        addContainer(setOf(blockOf(row)), row, this.#hasher);
-      }
+      return this.#store.range({ ...bounds, limit: MAX_SWEEP_BLOCKS });
+    });
+    for (const rows of await Promise.all(reads)) {
+      for (const row of rows) addContainer(setOf(blockOf(row)), row, this.#hasher);
     }
     return sets;
   }
