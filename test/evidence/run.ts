@@ -1,6 +1,7 @@
 /**
  * `npm run test:evidence`: makes the corpus, has every verifier judge it, and prints one line for each file. The command
- * line's verifier and the one in Python share no code; a difference in verdict or deciding claim fails the run.
+ * line and the browser share the verifier and nothing around it (zip, page, worker); the one in Python shares no code with
+ * them. A difference in verdict or deciding claim fails the run.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -10,6 +11,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createFileVerifier } from '../../src/cli/verify-files.ts';
 import { parseTimeUs } from '../../src/events/time.ts';
+import { openBrowserVerifier, verifyInPage } from '../support/browser-verifier.ts';
 import type { CorpusFile } from './corpus.ts';
 import { corpus, writeCorpus } from './make-corpus.ts';
 import { POLICY } from './world.ts';
@@ -27,22 +29,25 @@ const directory = await mkdtemp(path.join(tmpdir(), 'countersign-evidence-'));
 try {
   const files = await corpus();
   await writeCorpus(directory, files);
-  const second = judgeInPython(directory);
+  const inPython = judgeInPython(directory);
+  const inBrowser = await judgeInBrowser(directory, files);
   let wrong = 0;
   for (const file of files) {
-    const [one, two] = [await judge(file), second.get(file.name)];
+    const [one, two, three] = [await judge(file), inBrowser.get(file.name), inPython.get(file.name)];
     const { verdict, claim, code } = file.expect;
     const agrees = ({ verdict: given, claim: by }: Judged): boolean =>
       given === verdict && (claim === undefined || by === claim);
-    const isRight = agrees(one) && (code === undefined || one.code === code) && two !== undefined && agrees(two);
+    const hasCode = [one, two].every((judged) => code === undefined || judged?.code === code);
+    const isRight = hasCode && [one, two, three].every((judged) => judged !== undefined && agrees(judged));
     if (!isRight) wrong++;
     const reason = [one.claim, one.code].filter((part) => part !== undefined).join('/');
-    const row = [one.verdict.padEnd(11), (two?.verdict ?? 'missing').padEnd(11), file.name.padEnd(58), reason];
+    const verdicts = [one, two, three].map((judged) => (judged?.verdict ?? 'missing').padEnd(11));
+    const row = [...verdicts, file.name.padEnd(58), reason];
     console.log(`${isRight ? '  ' : '! '}${row.join(' ')}`);
   }
   const good = files.filter(({ expect }) => expect.verdict === 'PASS').length;
   console.log(
-    `${good} good files, ${files.length - good} attacks; columns: command line, Python. ${wrong} not as expected.`,
+    `${good} good files, ${files.length - good} attacks; columns: command line, browser, Python. ${wrong} not as expected.`,
   );
   process.exitCode = wrong === 0 ? 0 : 1;
 } finally {
@@ -59,6 +64,33 @@ async function judge({ name, suffix, pin, at }: CorpusFile): Promise<Judged> {
   const { verdict, claims, failure } = await verify({ event, receipt: path.join(directory, `${name}.tlog-proof`) });
   const decisive = claims.find(({ result }) => result === (verdict === 'FAIL' ? 'fail' : 'incomplete'));
   return { verdict, claim: decisive?.claim, code: failure?.code };
+}
+
+/** One page for all of them. What was pinned belongs to one file, so those go in one by one, and the others together. */
+async function judgeInBrowser(
+  corpusDirectory: string,
+  all: readonly CorpusFile[],
+): Promise<ReadonlyMap<string, Judged>> {
+  const opened = await openBrowserVerifier();
+  try {
+    const judged = new Map<string, Judged>();
+    const pathsOf = ({ name, suffix, receipt }: CorpusFile): readonly string[] =>
+      [`${name}${suffix}`, ...(receipt === undefined ? [] : [`${name}.tlog-proof`])].map((file) =>
+        path.join(corpusDirectory, file),
+      );
+    const take = async (some: readonly CorpusFile[], { pin, at }: Pick<CorpusFile, 'pin' | 'at'>): Promise<void> => {
+      const names = new Map(some.map(({ name, suffix }) => [`${name}${suffix}`, name]));
+      const input = { policy: POLICY, files: some.flatMap(pathsOf), pin, at };
+      for (const verdict of await verifyInPage(opened, input)) judged.set(names.get(verdict.file) ?? '', verdict);
+    };
+    const isPlain = ({ pin, at }: CorpusFile): boolean => pin === undefined && at === undefined;
+    await take(all.filter(isPlain), {});
+    for (const one of all.filter((file) => !isPlain(file))) await take([one], one);
+    if (opened.requests.length > 0) throw new Error(`the page asked for ${opened.requests.join(', ')}`);
+    return judged;
+  } finally {
+    await opened.close();
+  }
 }
 
 function judgeInPython(corpusDirectory: string): ReadonlyMap<string, Judged> {

@@ -10,7 +10,7 @@ import { dropZone, refuseStrayDrops } from './drop-zone.ts';
 import { pairFiles } from './evidence-files.ts';
 import { pinsPanel } from './pins-panel.ts';
 import type { Judged, Pins } from './protocol.ts';
-import { reportView } from './report-view.ts';
+import { decisiveClaim, reportView, verdictData } from './report-view.ts';
 import { verdictBanner, verdictSign } from './verdict-view.ts';
 import { type Evidence, openVerifier, type Verifier, workerStarter } from './verify-in-worker.ts';
 import { claimTitle, formatCount } from './words.ts';
@@ -69,6 +69,11 @@ export function startPage(script: string): void {
     run();
   });
   refuseStrayDrops();
+  byId('again', HTMLButtonElement).addEventListener('click', () => {
+    evidence = [];
+    run();
+    byId('evidence-input', HTMLInputElement).focus();
+  });
   byId('print', HTMLButtonElement).addEventListener('click', () => window.print());
   replace(byId('limits', HTMLElement), h('ul', {}, ...LIMITS.map((limit) => h('li', {}, limit))));
   run();
@@ -144,17 +149,11 @@ function countsOf(judged: readonly Judged[]): string {
 
 function filesTable(judged: readonly Judged[]): HTMLElement {
   const row = ({ report }: Judged): HTMLElement => {
-    const { file, verdict, claims, failure, reason } = report;
-    const decisive = claims.find(({ result }) => result === (verdict === 'FAIL' ? 'fail' : 'incomplete'));
+    const { file, verdict, reason } = report;
+    const decisive = decisiveClaim(report);
     return h(
       'tr',
-      {
-        class: verdict.toLowerCase(),
-        'data-file': file,
-        'data-verdict': verdict,
-        'data-claim': decisive?.claim,
-        'data-code': failure?.code,
-      },
+      { class: verdict.toLowerCase(), ...verdictData(report) },
       h(
         'td',
         { class: 'result' },

@@ -1,5 +1,6 @@
 /** The report on one file: verdict, what was examined, claims, notes, and its events as cards. */
 
+import type { FileReport } from '../../../proofs/judge-file.ts';
 import { claimsTable, notesList } from './claims-view.ts';
 import { type Child, h, isolated } from './dom.ts';
 import { eventCard } from './event-card.ts';
@@ -14,7 +15,7 @@ export function reportView(judged: Judged): HTMLElement {
   const { report } = judged;
   return h(
     'article',
-    { class: 'report', 'data-file': report.file, 'data-verdict': report.verdict },
+    { class: 'report', ...verdictData(report) },
     h(
       'header',
       { class: 'report-head' },
@@ -27,6 +28,21 @@ export function reportView(judged: Judged): HTMLElement {
     notesList(report),
     eventsSection(judged),
   );
+}
+
+/** The first claim that decides a verdict which is not PASS. */
+export function decisiveClaim({ verdict, claims }: FileReport): FileReport['claims'][number] | undefined {
+  return claims.find(({ result }) => result === (verdict === 'FAIL' ? 'fail' : 'incomplete'));
+}
+
+/** The verdict where programs find it. */
+export function verdictData(report: FileReport): Readonly<Record<string, string | undefined>> {
+  return {
+    'data-file': report.file,
+    'data-verdict': report.verdict,
+    'data-claim': decisiveClaim(report)?.claim,
+    'data-code': report.failure?.code,
+  };
 }
 
 function examinedList({ report, bytes, sha256, durationMs, head }: Judged): HTMLElement {
