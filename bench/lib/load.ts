@@ -1,9 +1,6 @@
 /**
- * The load generator: events to `POST /<log>/events` over keep-alive connections, and every acknowledgement kept.
- *
- * Closed loop: each connection sends its next request when the last one was answered; that finds the throughput. Open
- * loop: requests are due at times that nobody's slowness moves (exponential gaps, from a seed), and latency counts from
- * the time at which a request was due, so that waiting in line is not left out.
+ * The load generator: events to `POST /<log>/events` over keep-alive connections, in a closed or an open loop (loops.ts),
+ * and every acknowledgement kept.
  *
  * Latency is per entry: each event of a batch waits as long as its request.
  */
@@ -12,6 +9,7 @@ import type { Acknowledgements } from './acknowledgements.ts';
 import { Connection, requestBytes } from './connection.ts';
 import { EVENT_BYTES, type EventSource } from './events.ts';
 import { Latencies, type LatencySummary } from './latency.ts';
+import { closedLoop, openLoop } from './loops.ts';
 
 export interface LoadTarget {
   /** Of the log, without a slash at the end. */
@@ -46,9 +44,6 @@ export interface Numbering {
   next: number;
 }
 
-/** Requests due and not sent beyond which the open loop stops adding: it has fallen behind for good. */
-const MAX_BACKLOG_SECONDS = 5;
-
 export async function runLoad(
   target: LoadTarget,
   options: LoadOptions,
@@ -74,8 +69,14 @@ export async function runLoad(
     answeredEvents: 0,
   };
   try {
-    if (options.rate === undefined) await closedLoop(run, senders);
-    else await openLoop(run, senders, options.rate);
+    const sends = senders.map((sender) => (dueMs: number) => sender.send(run, dueMs));
+    if (options.rate === undefined) await closedLoop(sends, run.endMs);
+    else
+      run.unsent = await openLoop(sends, {
+        requestsPerSecond: options.rate / options.batch,
+        endMs: run.endMs,
+        seed: options.seed,
+      });
   } finally {
     for (const sender of senders) sender.close();
   }
@@ -144,58 +145,4 @@ class Sender {
   close(): void {
     this.#connection.close();
   }
-}
-
-async function closedLoop(run: Run, senders: readonly Sender[]): Promise<void> {
-  await Promise.all(
-    senders.map(async (sender) => {
-      for (let nowMs = performance.now(); nowMs < run.endMs; nowMs = performance.now()) await sender.send(run, nowMs);
-    }),
-  );
-}
-
-async function openLoop(run: Run, senders: readonly Sender[], eventsPerSecond: number): Promise<void> {
-  const requestsPerMs = eventsPerSecond / run.options.batch / 1000;
-  const maxBacklog = Math.max(senders.length, requestsPerMs * 1000 * MAX_BACKLOG_SECONDS);
-  const random = randomFrom(run.options.seed);
-  const free = [...senders];
-  const due: number[] = [];
-  const sending = new Set<Promise<void>>();
-  let failure: unknown;
-
-  const work = async (sender: Sender): Promise<void> => {
-    for (let dueMs = due.shift(); dueMs !== undefined; dueMs = due.shift()) await sender.send(run, dueMs);
-    free.push(sender);
-  };
-  let nextMs = performance.now();
-  while (nextMs < run.endMs && failure === undefined) {
-    for (const nowMs = performance.now(); nextMs <= nowMs; nextMs += -Math.log(1 - random()) / requestsPerMs) {
-      if (due.length < maxBacklog) due.push(nextMs);
-      else run.unsent++;
-    }
-    while (due.length > 0 && free.length > 0) {
-      const sender = free.pop();
-      if (sender === undefined) break;
-      const sent: Promise<void> = work(sender)
-        .catch((error: unknown) => {
-          failure ??= error;
-        })
-        .finally(() => sending.delete(sent));
-      sending.add(sent);
-    }
-    await new Promise((resolve) => setTimeout(resolve, Math.min(1, Math.max(0, nextMs - performance.now()))));
-  }
-  await Promise.all(sending);
-  if (failure !== undefined) throw failure;
-}
-
-/** Uniform in [0, 1), the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
