@@ -8,13 +8,14 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
+import { parsePolicy } from '../../proofs/policy.ts';
 import { openEvidenceDesk } from '../evidence/desk.ts';
 import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
 import type { AnyServedLog, ServedLog, ServedRawLog } from '../http/route.ts';
 import { isRaw } from '../http/route.ts';
 import { type RunningServer, serveApp, type TlsFiles } from '../http/server.ts';
 import { openLog } from '../log/audit-log.ts';
-import { type LogLogger, type OpenLogOptions, SILENT_LOGGER } from '../log/options.ts';
+import { type LogLimits, type LogLogger, type OpenLogOptions, SILENT_LOGGER } from '../log/options.ts';
 import { openRawLog } from '../log/raw-log.ts';
 import { LogError } from '../log/types.ts';
 import { StoreError } from '../store/contract.ts';
@@ -39,6 +40,8 @@ export interface ServeOptions {
   readonly tls?: { readonly keyFile: string; readonly certFile: string };
   /** Listening elsewhere than on the loopback interface, without TLS, sends tokens and events in clear text. */
   readonly insecureListen: boolean;
+  /** Bounds of the logs that are not the usual ones. */
+  readonly limits?: Partial<LogLimits>;
   readonly logger: LogLogger;
 }
 
@@ -59,7 +62,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const logs = new Map<string, AnyServedLog>();
   try {
     for (const name of await listLogs(options.data)) {
-      logs.set(name, await openServedLog(path.join(dataPaths(options.data).logs, name), options.logger));
+      logs.set(name, await openServedLog(path.join(dataPaths(options.data).logs, name), options));
     }
     const app = createApp({ logs, logger: options.logger, processMetrics: true });
     const { host, port } = options;
@@ -123,18 +126,28 @@ async function listLogs(data: string): Promise<readonly string[]> {
   );
 }
 
-async function openServedLog(directory: string, logger: LogLogger): Promise<AnyServedLog> {
+async function openServedLog(directory: string, { logger, limits = {} }: ServeOptions): Promise<AnyServedLog> {
   const paths = logPathsIn(directory);
   const { config, signers, secret } = await loadLog(paths);
-  const policyText = await readInput(paths.policy, 'the policy of the log');
+  const policyText = await readPolicy(paths.policy);
   const { name, origin } = config;
-  const options: OpenLogOptions = { name, origin, directory, signers, policyText, logger };
+  const options: OpenLogOptions = { name, origin, directory, signers, policyText, logger, limits };
   try {
     if (config.kind === 'raw') return await openServedRaw(paths, config, options);
     return await openServedAudit(paths, secret, options);
   } catch (error) {
     throw openFailure(directory, error);
   }
+}
+
+async function readPolicy(file: string): Promise<string> {
+  const text = await readInput(file, 'the policy of the log');
+  try {
+    parsePolicy(text);
+  } catch (error) {
+    throw new CliError('unreadable-input', `${file} is no policy: ${messageOf(error)}`);
+  }
+  return text;
 }
 
 async function openServedRaw(

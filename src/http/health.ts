@@ -8,7 +8,7 @@
 import { utf8Encode } from '../../proofs/bytes.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import { checkCheckpoint } from '../../proofs/policy.ts';
-import type { AnyLog } from '../log/types.ts';
+import type { AnyLog, LogHealth } from '../log/types.ts';
 import type { Watch } from '../trail/watch/watch.ts';
 import { JSON_CONTENT_TYPE, respond, SECURITY_HEADERS } from './respond.ts';
 import { isRaw, type Services, type SiteExchange, type SiteRoute } from './route.ts';
@@ -95,12 +95,24 @@ function logJson(log: AnyLog): object {
     signing: health.signing.state,
     head_signed_at: timeOrNull(health.headSignedAtMs),
     published_at: timeOrNull(health.publishedAtMs),
+    scrub: scrubJson(health.scrub),
     witnesses: health.witnesses.map((witness) => ({
       name: witness.name,
       cosigned_size: witness.cosignedSize,
       cosigned_at: timeOrNull(witness.cosignedAtMs),
       last_error: witness.lastError,
     })),
+  };
+}
+
+function scrubJson({ examined, size, lastPass, damages, damagedIndices }: LogHealth['scrub']): object {
+  return {
+    examined,
+    size,
+    last_pass_at: timeOrNull(lastPass?.endedAtMs ?? null),
+    last_pass_size: lastPass?.size ?? null,
+    damaged_indices: damagedIndices,
+    damages,
   };
 }
 

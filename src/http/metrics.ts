@@ -124,6 +124,26 @@ const LOG_GAUGES: readonly (readonly [name: string, help: string, value: GaugeVa
     'When the newest checkpoint was published; 0 if none was.',
     (health) => (health.publishedAtMs ?? 0) / 1000,
   ],
+  [
+    'countersign_scrub_examined_entries',
+    'Entries that the present pass of the scrubber has examined.',
+    (health) => health.scrub.examined,
+  ],
+  [
+    'countersign_scrub_last_pass_timestamp_seconds',
+    'When the scrubber last came to the end of the log; 0 if it never did.',
+    (health) => (health.scrub.lastPass?.endedAtMs ?? 0) / 1000,
+  ],
+  [
+    'countersign_scrub_last_pass_entries',
+    'Entries that its last whole pass examined.',
+    (health) => health.scrub.lastPass?.size ?? 0,
+  ],
+  [
+    'countersign_scrub_damaged_entries',
+    'Entries with damage in what is stored of them; none of it is served.',
+    (health) => health.scrub.damagedIndices.length,
+  ],
 ];
 
 type WitnessHealth = LogHealth['witnesses'][number];

@@ -38,6 +38,7 @@ export const FINDING_KINDS = [
   'heartbeat-gap',
   'head-not-witnessed',
   'entry-unreadable',
+  'stored-data-damaged',
   'rule-unknown',
   'rule-superseded',
   'rule-unapproved',

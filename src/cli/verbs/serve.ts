@@ -1,7 +1,7 @@
 /** `countersign serve`: the log server, for every log of a data directory. */
 import { Command } from 'commander';
 import { destination, pino } from 'pino';
-import { parsePort } from '../arguments.ts';
+import { parseEntries, parsePort } from '../arguments.ts';
 import { DEFAULT_DATA_DIRECTORY } from '../data-dir.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
@@ -16,6 +16,7 @@ interface ServeVerbOptions {
   readonly tlsKey?: string;
   readonly tlsCert?: string;
   readonly insecureListen?: boolean;
+  readonly scrubRate?: number;
 }
 
 const DEFAULT_PORT = 8080;
@@ -30,6 +31,7 @@ export function serveVerb(io: Io): Command {
     .option('--tls-key <FILE>', 'speak TLS with this private key (PEM); needs --tls-cert')
     .option('--tls-cert <FILE>', 'the certificate and its chain (PEM)')
     .option('--insecure-listen', 'allow an address other than loopback, in clear text')
+    .option('--scrub-rate <N>', 'stored entries examined again in a second, day and night; 0: none', parseEntries)
     .action((options: ServeVerbOptions) => runServer(io, options));
 }
 
@@ -44,6 +46,7 @@ async function runServer(io: Io, options: ServeVerbOptions): Promise<void> {
     host: options.listen,
     ...tlsOf(options),
     insecureListen: options.insecureListen ?? false,
+    ...(options.scrubRate === undefined ? {} : { limits: { scrubEntriesPerSecond: options.scrubRate } }),
     logger,
   });
   io.out(`${JSON.stringify(readyLine(serving))}\n`);

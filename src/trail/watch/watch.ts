@@ -31,6 +31,7 @@ import { type Following, type FollowLimits, follow } from './follow.ts';
 import { heartbeatEvent } from './heartbeat.ts';
 import { recordAll } from './record-all.ts';
 import { loadState, saveState, type WatchState } from './state-file.ts';
+import { followDamage } from './stored-damage.ts';
 import { repeat } from './timers.ts';
 
 export interface WatchOptions {
@@ -152,7 +153,9 @@ class LogWatch implements Watch {
 
   async start(): Promise<void> {
     const { heartbeatMs, clock } = this.config;
+    const { log, recorder } = this.#options;
     this.#stops.push(repeat(this.#limits.saveMs, () => this.#save()));
+    this.#stops.push(followDamage({ log, recorder, nowMs: this.#nowMs }));
     if (heartbeatMs > 0) {
       this.#stops.push(repeat(heartbeatMs, async () => void (await this.beat())));
       if (await this.#wasAway()) await this.beat();
