@@ -21,6 +21,7 @@ import { keyVerb } from './verbs/key.ts';
 import { keygenVerb } from './verbs/keygen.ts';
 import { mirrorVerb } from './verbs/mirror.ts';
 import { monitorVerb } from './verbs/monitor.ts';
+import { producerKeyVerb } from './verbs/producer-key.ts';
 import { proofVerb } from './verbs/proof.ts';
 import { redactVerb } from './verbs/redact.ts';
 import { restoreVerb } from './verbs/restore.ts';
@@ -49,7 +50,7 @@ const VERBS: readonly ((io: Io) => Command)[] = [
   ...[submitVerb, importVerb],
   ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, verifyVerb, checkpointVerb, headVerb],
   ...[catalogueVerb, rulesVerb, redactVerb],
-  ...[findingsVerb, healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, fsckVerb, restoreVerb],
+  ...[findingsVerb, healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, producerKeyVerb, fsckVerb, restoreVerb],
 ];
 
 /** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */

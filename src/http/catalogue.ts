@@ -53,7 +53,7 @@ export const catalogueRoutes: readonly TokenRoute[] = [
       const { catalogues } = served.trail;
       const inForce = catalogues.inForce();
       const versions = catalogues.history().map((one) => ({ ...catalogueJson(one), in_force: inForce.includes(one) }));
-      return privateJson(200, { catalogues: versions });
+      return privateJson(200, { catalogues: versions, warnings: catalogues.warnings() });
     },
   },
 ];
@@ -63,7 +63,8 @@ async function publishCatalogue({ c, served, services, token }: TokenExchange): 
   const catalogue = parse(text);
   const known = served.trail.catalogues.find(catalogue.id, catalogue.version);
   if (known !== undefined) {
-    if (known.catalogue.digest === catalogue.digest) return privateJson(200, catalogueJson(known));
+    if (known.catalogue.digest === catalogue.digest)
+      return privateJson(200, { ...catalogueJson(known), warnings: served.trail.catalogues.warnings() });
     throw new HttpProblem(
       'catalogue-version-exists',
       `Version ${catalogue.version} of the catalogue ${catalogue.id} was published at index ${known.index} with other ` +
@@ -73,7 +74,8 @@ async function publishCatalogue({ c, served, services, token }: TokenExchange): 
   }
   const event = catalogueEvent(catalogue, text, tokenActor(token), approval);
   const { index, logTime } = await served.trail.recorder.record(event);
-  return privateJson(201, catalogueJson({ catalogue, text, index, logTime }));
+  const warnings = served.trail.catalogues.warnings();
+  return privateJson(201, { ...catalogueJson({ catalogue, text, index, logTime }), warnings });
 }
 
 function parse(text: string): Catalogue {

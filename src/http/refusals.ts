@@ -1,12 +1,15 @@
 /**
- * Refused submissions as entries (W2, E8): that it happened, why and where in the event, and the keyed hash of what came,
- * by which it can be recognised later; never anything of what was refused. One request is one incident, however many
- * lines it had.
+ * Refused submissions as entries (W2, E8): that it happened, why and where in the event, the class that the catalogue
+ * gives its action, and the keyed hash of what came, by which it can be recognised later; never anything of what was
+ * refused. One request is one incident, however many lines it had.
  */
 import { createHmac } from 'node:crypto';
-import type { JsonObject } from '../../proofs/canonical-json.ts';
+import type { JsonObject, JsonValue } from '../../proofs/canonical-json.ts';
+import { isOwnAction } from '../events/catalogue/own-actions.ts';
 import type { Unresolved } from '../events/identity.ts';
-import type { EventProblem } from '../events/types.ts';
+import { parseEventJson } from '../events/strict-json.ts';
+import { EventProblem, type PrepareContext } from '../events/types.ts';
+import { textAt } from '../trail/own-events.ts';
 import { tokenActor } from '../trail/trail.ts';
 import type { TokenExchange } from './route.ts';
 
@@ -32,10 +35,12 @@ export async function reportRefused(exchange: TokenExchange, refused: readonly R
   const [first] = refused;
   if (first === undefined) return;
   const { served, token } = exchange;
-  const { raw } = served.prepareContext(token.producerId ?? token.id).macKeys;
+  const { macKeys, classOf } = served.prepareContext(token.producerId ?? token.id);
+  const { raw } = macKeys;
   const inputs = refused.slice(0, MAX_NAMED).map(
     ({ bytes, problem, line }): JsonObject => ({
       ...(line === undefined ? {} : { line }),
+      ...classJson(actionOf(bytes), classOf),
       faults: problem.faults.map(({ code, pointer }) => ({ code, pointer: pointer.slice(0, MAX_POINTER_CHARACTERS) })),
       input_hmac: createHmac('sha256', raw).update(bytes).digest('base64'),
     }),
@@ -48,6 +53,24 @@ export async function reportRefused(exchange: TokenExchange, refused: readonly R
     context: { inputs },
     count: refused.length,
   });
+}
+
+/** The class that the catalogue gives the action: a word of the catalogue, whatever was sent. */
+function classJson(action: string | undefined, classOf: PrepareContext['classOf']): JsonObject {
+  const known = action === undefined || isOwnAction(action) ? undefined : classOf?.(action);
+  return known === undefined ? {} : { class: known };
+}
+
+/** The action that a refused body names, if it can be read at all: plain, in a CloudEvent, or signed. */
+function actionOf(bytes: Uint8Array): string | undefined {
+  let value: JsonValue;
+  try {
+    value = parseEventJson(bytes);
+  } catch (error) {
+    if (error instanceof EventProblem) return undefined;
+    throw error;
+  }
+  return textAt(value, 'action') ?? textAt(value, 'event', 'action') ?? textAt(value, 'data', 'action');
 }
 
 export async function reportConflicts(exchange: TokenExchange, conflicts: readonly Conflict[]): Promise<void> {

@@ -3,7 +3,7 @@
  * whole file, so that what an event was checked against can be read from the log itself. This file derives the
  * catalogues in force from those entries: the newest of each id. Without any, events are not checked.
  */
-import type { Catalogue } from '../events/catalogue/catalogue.ts';
+import { type Catalogue, fallbackOf } from '../events/catalogue/catalogue.ts';
 import { CatalogueError } from '../events/catalogue/errors.ts';
 import { parseCatalogue } from '../events/catalogue/parse.ts';
 import type { Log } from '../log/types.ts';
@@ -57,6 +57,21 @@ export class CatalogueBook {
 
   find(id: string, version: string): PublishedCatalogue | undefined {
     return this.#published.find((one) => one.catalogue.id === id && one.catalogue.version === version);
+  }
+
+  /**
+   * What to know about the catalogues in force together: one with the pattern `*` takes every action, also those that
+   * the others were meant to refuse.
+   */
+  warnings(): readonly string[] {
+    const all = this.inForce().map(({ catalogue }) => catalogue);
+    if (all.length < 2) return [];
+    return all
+      .filter((one) => fallbackOf(one) !== undefined)
+      .map((one) => {
+        const others = all.filter((other) => other !== one).map(({ id }) => id);
+        return `${one.id} ${one.version} has the pattern "*": beside it, no action is unknown, and what ${others.join(', ')} would refuse is taken`;
+      });
   }
 
   /**

@@ -31,7 +31,12 @@ interface PublishOptions extends CatalogueOptions, TargetOptions {
   readonly source?: string;
 }
 
-const PublishedAnswer = Type.Object({ label: Type.String(), index: Type.Integer(), published_at: Type.String() });
+const PublishedAnswer = Type.Object({
+  label: Type.String(),
+  index: Type.Integer(),
+  published_at: Type.String(),
+  warnings: Type.Optional(Type.Array(Type.String())),
+});
 
 const FILE_HELP = `the catalogue file (YAML), or the name of one that comes with this program: ${SHIPPED_CATALOGUES.join(', ')}`;
 
@@ -102,6 +107,7 @@ async function publishCatalogue(io: Io, file: string, options: PublishOptions): 
   printResult(io, options.json, published, [
     `${published.label}  ${state} ${published.published_at}  index ${published.index}`,
   ]);
+  for (const warning of published.warnings ?? []) io.err(`warning: ${oneLine(warning)}\n`);
 }
 
 async function checkCatalogue(io: Io, file: string, { json }: CatalogueOptions): Promise<void> {

@@ -7,12 +7,20 @@ import { CliError, EXIT, messageOf } from '../errors.ts';
 import { decodeText, readInput } from '../files.ts';
 import { type Io, oneLine, printResult } from '../io.ts';
 import { startProgress } from '../progress.ts';
-import { type AcceptedEvent, type RefusedEvent, type Submission, submitEvents } from '../submit-events.ts';
+import {
+  type AcceptedEvent,
+  type RefusedEvent,
+  type Submission,
+  type SubmitOptions,
+  submitEvents,
+} from '../submit-events.ts';
+import { readProducerKey, submitSigned } from '../submit-signed.ts';
 import { addTargetOptions, readPolicyText, resolveTarget, type TargetOptions } from '../target.ts';
 
 interface SubmitVerbOptions extends TargetOptions {
   readonly timeout: number;
   readonly wait?: boolean;
+  readonly sign?: string;
   readonly json?: boolean;
 }
 
@@ -26,6 +34,7 @@ export function submitVerb(io: Io): Command {
       .argument('<FILE>', `file with the event or events; ${STDIN} reads standard input`),
     'producer',
   )
+    .option('--sign <KEY>', 'sign each event with the secret key in this file (see producer-key)')
     .option('--wait', 'also wait until a cosigned checkpoint covers the events (checked under --policy)')
     .option('--policy <FILE>', 'trust policy for --wait (default: that of the network file)')
     .option(
@@ -42,11 +51,12 @@ async function submit(io: Io, file: string, options: SubmitVerbOptions): Promise
   const target = await resolveTarget(io, options, 'producer');
   const submissions = splitEvents(await readText(io, file), file === STDIN ? 'standard input' : file);
   const policy = options.wait === true ? parsePolicy((await readPolicyText(io, options)).text) : undefined;
+  const key = options.sign === undefined ? undefined : await readProducerKey(options.sign);
   const accepted: AcceptedEvent[] = [];
   const refused: RefusedEvent[] = [];
   const progress = startProgress(io, 'submitted', submissions.length);
   try {
-    await submitEvents(io, target, submissions, {
+    const submitOptions: SubmitOptions = {
       timeoutMs: options.timeout,
       onAccepted: (event) => {
         accepted.push(event);
@@ -54,7 +64,9 @@ async function submit(io: Io, file: string, options: SubmitVerbOptions): Promise
       },
       onRefused: (event) => void refused.push(event),
       onWait: (error) => progress.waiting(accepted.length + refused.length, `trying again: ${error.message}`),
-    });
+    };
+    if (key === undefined) await submitEvents(io, target, submissions, submitOptions);
+    else await submitSigned(io, target, key, submissions, submitOptions);
   } finally {
     progress.stop();
   }

@@ -51,6 +51,16 @@ export interface Catalogue extends CatalogueRules {
   readonly file: CatalogueFile;
 }
 
+/** The catalogues of a label, as people name them: `acme 1.4.0`. The label of several in force names each. */
+export function namesOf(label: string): readonly string[] {
+  return label.split(' ').map((one) => one.replace(/\+.*$/, '').replace('@', ' '));
+}
+
+/** The pattern that takes every action there is; undefined if there is none. */
+export function fallbackOf({ patterns }: CatalogueRules): PatternRule | undefined {
+  return patterns.find(({ parts }) => parts.every((part) => part === ''));
+}
+
 /** What holds for an action; undefined if the catalogue does not know it. The log's own actions are always known. */
 export function findAction(catalogue: CatalogueRules, action: string): ActionRule | undefined {
   if (isOwnAction(action)) return ownAction(action);

@@ -8,7 +8,7 @@ import { jsonPointer } from '../../../proofs/strict-json.ts';
 import { MAX_FAULTS } from '../limits.ts';
 import { canMinimise } from '../minimise.ts';
 import type { EventFault } from '../types.ts';
-import { type ActionRule, type Catalogue, findAction } from './catalogue.ts';
+import { type ActionRule, type Catalogue, findAction, namesOf } from './catalogue.ts';
 
 /** Actions that are named to whoever sent an unknown one. */
 const MAX_SUGGESTIONS = 5;
@@ -36,11 +36,13 @@ export function checkAgainstCatalogue(event: JsonObject, catalogue: Catalogue): 
   return faults.slice(0, MAX_FAULTS);
 }
 
-function unknownAction(action: string, { id, version, actions }: Catalogue): EventFault {
+function unknownAction(action: string, { label, actions }: Catalogue): EventFault {
   const [family = ''] = action.split('.');
   const similar = [...actions.keys()].filter((name) => name.startsWith(`${family}.`)).slice(0, MAX_SUGGESTIONS);
-  const hint = similar.length === 0 ? '' : `; it has ${similar.join(', ')}`;
-  return { code: 'unknown-action', pointer: '/action', detail: `is not in the catalogue ${id} ${version}${hint}` };
+  const names = namesOf(label);
+  const hint = similar.length === 0 ? '' : `; ${names.length === 1 ? 'it has' : 'there is'} ${similar.join(', ')}`;
+  const where = names.length === 1 ? 'is not in the catalogue' : 'is in none of the catalogues';
+  return { code: 'unknown-action', pointer: '/action', detail: `${where} ${names.join(', ')}${hint}` };
 }
 
 function missingField(path: string, { name, title }: ActionRule, when: string): EventFault {
