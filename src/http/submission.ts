@@ -66,8 +66,13 @@ export async function submitGroup(
   exchange: TokenExchange,
   events: readonly Prepared[],
 ): Promise<readonly SubmitResult[]> {
-  const { log } = exchange.served;
+  const { log, trail } = exchange.served;
   const { metrics } = exchange.services;
+  // In the same breath as the submission: behind the entry of a revocation no signature of its key may follow.
+  if (events.some(({ signature, producerId }) => signature !== null && trail.keys.live(producerId) === undefined)) {
+    const detail = 'the key was revoked while the event was being taken';
+    throw new EventProblem({ code: 'unknown-producer-key', pointer: '/key', detail });
+  }
   const startedMs = performance.now();
   try {
     const results = await log.submit(events);
