@@ -113,7 +113,8 @@ async function fetchResource(
   throw new RestoreError('altered', `${prefix}/${path} is missing, although the checkpoint there covers it`);
 }
 
-function cachedTiles(client: CopyClient, prefix: string): (tile: TileCoordinates) => Promise<Uint8Array> {
+/** Reads each tile once; what it returns was compared with nothing yet. */
+export function cachedTiles(client: CopyClient, prefix: string): (tile: TileCoordinates) => Promise<Uint8Array> {
   const tiles = new Map<string, Promise<Uint8Array>>();
   return (tile) => {
     const path = formatTilePath(tile);
