@@ -37,6 +37,7 @@ import { searchRoutes } from './search.ts';
 import { submitRoutes } from './submit.ts';
 import { tileRoutes } from './tiles.ts';
 import { tokenRoutes } from './tokens.ts';
+import { verifierRoute } from './verifier.ts';
 import { createWaits } from './wait.ts';
 
 export interface AppOptions {
@@ -52,7 +53,13 @@ export interface AppOptions {
 }
 
 /** Names that a log cannot have, because the site itself answers there. */
-export const RESERVED_LOG_NAMES: ReadonlySet<string> = new Set(['healthz', 'readyz', 'metrics', 'openapi.json']);
+export const RESERVED_LOG_NAMES: ReadonlySet<string> = new Set([
+  'healthz',
+  'readyz',
+  'metrics',
+  'openapi.json',
+  'verify',
+]);
 
 const LOG_ROUTES: readonly Route[] = [
   ...headRoutes,
@@ -74,9 +81,10 @@ const LOG_ROUTES: readonly Route[] = [
 /** Every route there is, those of the site first. */
 export const ROUTES: readonly Route[] = [
   indexRoute,
+  verifierRoute,
   ...healthRoutes,
   metricsRoute,
-  openApiRoute(LOG_ROUTES, [indexRoute, ...healthRoutes, metricsRoute]),
+  openApiRoute(LOG_ROUTES, [indexRoute, verifierRoute, ...healthRoutes, metricsRoute]),
   ...LOG_ROUTES,
 ];
 

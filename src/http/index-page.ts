@@ -36,6 +36,7 @@ function page(logs: readonly AnyServedLog[]): ReturnType<typeof html> {
 <h1>Countersign</h1>
 <p>An audit trail that its own operator cannot rewrite. Logs served here:</p>
 ${logs.map(logSection)}
+<p><a href="/verify">Verify evidence</a> in the browser, without a network. Save the page: it works from a file, too.</p>
 <p><a href="/healthz">health</a> · <a href="/readyz">readiness</a> · <a href="/metrics">metrics</a> ·
 <a href="/openapi.json">API description</a></p>
 </body>
