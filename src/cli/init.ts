@@ -9,6 +9,7 @@ import path from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { hexDecode, hexEncode } from '../../proofs/bytes.ts';
+import { sha256 } from '../../proofs/hash.ts';
 import {
   formatSignerKey,
   isKeyName,
@@ -61,6 +62,8 @@ export interface LogIdentity {
 
 const SEED_BYTES = 32;
 const SECRET_BYTES = 32;
+const SECRET_CHECK_DIGITS = 16;
+const SECRET_FORM = /^([0-9a-f]{64})(?:\.([0-9a-f]{16}))?\n?$/;
 
 /** `ed25519.key`, and `ed25519.<key id>.key` for a key that came later. */
 const SIGNER_FILE = /^(ed25519|mldsa44)(?:\.[0-9a-f]{8})?\.key$/;
@@ -111,11 +114,29 @@ export async function loadLogIfExists(data: string, name: string): Promise<LogId
 export async function loadLog(paths: LogPaths): Promise<LogIdentity> {
   const config = await readConfig(paths);
   const signers = await readSigners(path.dirname(paths.ed25519Key), config.origin);
-  const secret = hexDecode((await readInput(paths.secret, 'the secret of the log')).trim());
-  if (secret.length !== SECRET_BYTES) {
-    throw new CliError('unreadable-input', `${paths.secret} does not hold ${SECRET_BYTES} bytes in hexadecimal`);
-  }
+  const secret = parseSecret(await readInput(paths.secret, 'the secret of the log'), paths.secret);
   return { config, signers, secret, vkeys: signers.map((signer) => verifierKeyOf(signer).vkey) };
+}
+
+/** With another secret the log would not know again what it has: a single changed bit has to be seen. */
+function formatSecret(secret: Uint8Array): string {
+  return `${hexEncode(secret)}.${checksumOf(secret)}\n`;
+}
+
+/** Also reads secrets of before there was a checksum. */
+function parseSecret(text: string, file: string): Uint8Array {
+  const [, hex = '', checksum] = SECRET_FORM.exec(text) ?? [];
+  const secret = hexDecode(hex);
+  if (secret.length === SECRET_BYTES && (checksum === undefined || checksum === checksumOf(secret))) return secret;
+  throw new CliError(
+    'unreadable-input',
+    `${file} is damaged: it does not hold ${SECRET_BYTES} bytes in hexadecimal and their checksum`,
+    'Put back a copy of this very file. With a new secret the log could not recognise events that it has.',
+  );
+}
+
+function checksumOf(secret: Uint8Array): string {
+  return hexEncode(sha256(secret)).slice(0, SECRET_CHECK_DIGITS);
 }
 
 /** A fresh key from the operating system's randomness. */
@@ -143,7 +164,7 @@ async function writeLog(paths: LogPaths, config: LogConfig): Promise<void> {
     paths.mldsa44Key,
     `${formatSignerKey(generateSigner(config.origin, SIGNATURE_TYPE.mldsa44Cosignature))}\n`,
   );
-  await writeSecret(paths.secret, `${hexEncode(randomBytes(SECRET_BYTES))}\n`);
+  await writeSecret(paths.secret, formatSecret(randomBytes(SECRET_BYTES)));
   await writeFileAtomic(paths.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
@@ -160,6 +181,9 @@ async function readConfig(paths: LogPaths): Promise<LogConfig> {
       'unreadable-input',
       `${paths.config} must hold exactly name, origin and kind "audit"; or name, origin, kind "raw", open and deduplicate`,
     );
+  }
+  if (value.name !== path.basename(paths.directory)) {
+    throw new CliError('unreadable-input', `${paths.config} names the log "${value.name}", and its directory does not`);
   }
   return value;
 }
@@ -185,9 +209,21 @@ async function readSigners(directory: string, origin: string): Promise<readonly 
 }
 
 async function readSigner(file: string, type: SignerKey['type'], origin: string): Promise<SignerKey> {
-  const signer = parseSignerKey((await readInput(file, 'the key')).trim());
+  const signer = parseKeyFile((await readInput(file, 'the key')).trim(), file);
   if (signer.type !== type || signer.name !== origin) {
     throw new CliError('unreadable-input', `${file} is not a key of type ${type} for the origin ${origin}`);
   }
   return signer;
+}
+
+function parseKeyFile(text: string, file: string): SignerKey {
+  try {
+    return parseSignerKey(text);
+  } catch (error) {
+    throw new CliError(
+      'unreadable-input',
+      `${file} is no signer key: ${messageOf(error)}`,
+      'Put back a copy of this very file. Whoever pinned the policy knows the log by this key.',
+    );
+  }
 }

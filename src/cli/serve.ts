@@ -4,12 +4,13 @@
  *
  * A crash anywhere here is a restart: what was acknowledged is in the databases, and opening a log checks it.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { parsePolicy } from '../../proofs/policy.ts';
 import { openEvidenceDesk } from '../evidence/desk.ts';
+import { openSamples } from '../evidence/samples.ts';
 import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
 import type { AnyServedLog, ServedLog, ServedRawLog } from '../http/route.ts';
 import { isRaw } from '../http/route.ts';
@@ -172,8 +173,9 @@ async function openServedAudit(paths: LogPaths, secret: Uint8Array, options: Ope
       ...{ log, trail, signers, hasher: nativeHasher, newId: randomUUID },
       directory: paths.evidence,
     });
+    const samples = await openSamples({ log, trail, randomBytes });
     const watch = await openLogWatch(directory, { log, trail, logger, fetch });
-    return { log, tokens, prepareContext: withClock(contextFor, watch), trail, watch, evidence, ...access };
+    return { log, tokens, prepareContext: withClock(contextFor, watch), trail, watch, evidence, samples, ...access };
   } catch (error) {
     await log.close();
     throw error;
@@ -214,6 +216,7 @@ async function closeLogs(logs: ReadonlyMap<string, AnyServedLog>): Promise<void>
     [...logs.values()].map(async (served) => {
       if (!isRaw(served)) {
         await served.evidence?.close();
+        served.samples?.close();
         await served.watch?.close();
         await served.trail.close();
       }

@@ -3,10 +3,11 @@
  *
  *   { "version": 1, "tokens": [ { "id": "tok_5f0c…", "role": "auditor", "name": "ACME audit", "sha256": "…64 hex…",
  *     "created_at": "2026-01-08T14:32:07.123Z", "scope": { "actions": ["role.grant"] },
- *     "expires_at": "2026-06-30T00:00:00Z", "revoked_at": "…" } ] }
+ *     "expires_at": "2026-06-30T00:00:00Z", "revoked_at": "…" } ], "sha256": "…64 hex, of the tokens…" }
  *
  * A member that is not known here is refused: a program that overlooked a scope would widen it.
  */
+import { hash } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
@@ -38,6 +39,8 @@ const TokenFile = Type.Object(
       ),
       { maxItems: MAX_TOKENS },
     ),
+    /** Of the JSON text of `tokens`, without spaces. Files of before this was written have none. */
+    sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
   },
   { additionalProperties: false },
 );
@@ -79,6 +82,9 @@ function parseTokenFile(text: string, file: string): Static<typeof TokenFile> {
     const first = Value.Errors(TokenFile, value).First();
     throw new AccessError('invalid-token-file', `${file}: ${first?.path ?? ''} ${first?.message ?? 'unexpected'}`);
   }
+  if (value.sha256 !== undefined && value.sha256 !== digestOf(value.tokens)) {
+    throw new AccessError('invalid-token-file', `${file} is damaged: its tokens do not have the digest that it names`);
+  }
   for (const { id, scope } of value.tokens) {
     const fault = scope === undefined ? undefined : scopeFault(scope);
     if (fault !== undefined) throw new AccessError('invalid-token-file', `${file}: the scope of ${id}: ${fault}`);
@@ -101,13 +107,18 @@ export async function writeTokenFile(file: string, records: readonly TokenRecord
   }));
   const temporary = `${file}.${process.pid}.tmp`;
   try {
-    await writeDurably(temporary, `${JSON.stringify({ version: 1, tokens }, null, 2)}\n`);
+    await writeDurably(temporary, `${JSON.stringify({ version: 1, tokens, sha256: digestOf(tokens) }, null, 2)}\n`);
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
   await syncDirectory(path.dirname(file));
+}
+
+/** A changed bit in a file of rights is not a change of rights. It guards against disks, not against whoever may write. */
+function digestOf(tokens: Static<typeof TokenFile>['tokens']): string {
+  return hash('sha256', JSON.stringify(tokens));
 }
 
 async function writeDurably(file: string, text: string): Promise<void> {

@@ -7,7 +7,8 @@ export interface Acknowledged {
   readonly leafHash: string;
 }
 
-export type Breach = 'lost' | 'altered' | 'duplicated' | 'fork';
+/** `unexplained`: it refused or stopped, and did not say what is wrong. */
+export type Breach = 'lost' | 'altered' | 'duplicated' | 'fork' | 'unexplained';
 
 export class Ledger {
   /** Events that were sent, as sent. */
@@ -22,6 +23,14 @@ export class Ledger {
 
   constructor(run: string) {
     this.#run = run;
+  }
+
+  /** For a copy of the log, whose breaches are told apart. */
+  static copyOf(ledger: Ledger): Ledger {
+    const copy = new Ledger(`${ledger.#run}c`);
+    for (const [id, text] of ledger.sent) copy.sent.set(id, text);
+    for (const [id, acknowledged] of ledger.acknowledged) copy.acknowledged.set(id, acknowledged);
+    return copy;
   }
 
   /** A new event, about 600 bytes, all different in what is stored of them. */

@@ -25,6 +25,12 @@ export class Heads {
     this.#ledger = ledger;
   }
 
+  static copyOf(heads: Heads, ledger: Ledger): Heads {
+    const copy = new Heads(ledger);
+    for (const [size, root] of heads.seen) copy.seen.set(size, root);
+    return copy;
+  }
+
   /** The newest head of a log, written down; undefined if it serves none. */
   async look(log: RunningLog): Promise<{ readonly size: number; readonly root: string } | undefined> {
     const response = await fetch(`${log.url}/head`).catch(() => undefined);

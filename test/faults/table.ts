@@ -16,7 +16,7 @@ export interface FaultRow {
 
 const HEAD = [
   ...['fault', 'injected', 'starts refused', 'acknowledged events checked', 'named as damaged', 'heads seen'],
-  ...['lost', 'altered', 'duplicated', 'forks', 'seconds'],
+  ...['lost', 'altered', 'duplicated', 'forks', 'unexplained', 'seconds'],
 ];
 
 export function faultTable(rows: readonly FaultRow[]): string {
@@ -25,7 +25,7 @@ export function faultTable(rows: readonly FaultRow[]): string {
     return [
       row.failure === undefined ? row.kind : `${row.kind} (NOT FINISHED)`,
       ...[row.faults, row.refusals, row.checked, row.named, row.heads].map((value) => value.toLocaleString('en')),
-      ...[count('lost'), count('altered'), count('duplicated'), count('fork')],
+      ...[count('lost'), count('altered'), count('duplicated'), count('fork'), count('unexplained')],
       row.seconds.toFixed(0),
     ];
   });
