@@ -15,7 +15,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { actionPrefix, type FilterName, occurredTerms, searchTerm } from '../events/terms.ts';
 import type { Log } from '../log/types.ts';
-import { type EventQuery, filterFault, pairOf, QueryError, queryOf } from './query.ts';
+import { type EventQuery, filterFault, formatQuery, pairOf, QueryError, queryOf } from './query.ts';
 import { formatTimeUs } from './time.ts';
 
 /** As it is created, stored and shown. */
@@ -78,11 +78,14 @@ export function scopeFault(value: unknown): string | undefined {
 export class OutOfScope extends Error {
   /** The filter or the parameter that reached beyond. */
   readonly asked: string;
+  /** The whole question, where one was asked, for the entry that says what was tried. */
+  readonly question: string | undefined;
 
-  constructor(asked: string, message: string) {
+  constructor(asked: string, message: string, question?: string) {
     super(message);
     this.name = 'OutOfScope';
     this.asked = asked;
+    this.question = question;
   }
 }
 
@@ -94,7 +97,8 @@ export function checkWithinScope(query: EventQuery, scope: Scope | null): void {
     const asked = query.filters.get(filter);
     if (allowed === undefined || asked === undefined) continue;
     const beyond = asked.find((value) => !allowed.some((one) => covers(one, value)));
-    if (beyond !== undefined) throw new OutOfScope(filter, `the scope of this token does not cover this ${filter}`);
+    if (beyond !== undefined)
+      throw new OutOfScope(filter, `the scope of this token does not cover this ${filter}`, formatQuery(query));
   }
   checkWithinWindow(query, windowOf(scope));
 }
@@ -106,7 +110,7 @@ function checkWithinWindow(query: EventQuery, { fromUs, toUs }: Pick<EventQuery,
   const refuse = (asked: 'from' | 'to'): void => {
     const first = fromUs === undefined ? '' : ` from ${formatTimeUs(fromUs)}`;
     const last = toUs === undefined ? '' : ` to before ${formatTimeUs(toUs)}`;
-    throw new OutOfScope(asked, `the scope of this token covers log times${first}${last}`);
+    throw new OutOfScope(asked, `the scope of this token covers log times${first}${last}`, formatQuery(query));
   };
   if (query.fromUs !== undefined && (query.fromUs < begins || query.fromUs >= ends)) refuse('from');
   if (query.toUs !== undefined && (query.toUs > ends || query.toUs <= begins)) refuse('to');
