@@ -12,6 +12,7 @@ import type { Context, Hono } from 'hono';
 import type { IdentityResolver } from '../events/identity.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { EvidenceDesk } from '../evidence/desk.ts';
+import { EvidenceError } from '../evidence/error.ts';
 import type { Log, RawLog } from '../log/types.ts';
 import { type Principal, type Role, roleAllows, type TokenStore } from '../trail/access.ts';
 import { AccessError } from '../trail/access-error.ts';
@@ -194,7 +195,10 @@ async function answer(c: AppContext, route: Route, services: Services): Promise<
       checkRole(token, route.access);
       return await route.handle({ c, services, served, token });
     } catch (error) {
-      if (isRefusal(error)) await recordRefusal(c, served, tokenActor(token), problemOf(error).code);
+      if (isRefusal(error)) {
+        const question = error instanceof OutOfScope ? error.question : undefined;
+        await recordRefusal(c, served, tokenActor(token), problemOf(error).code, question);
+      }
       throw error;
     }
   } catch (error) {
@@ -280,6 +284,7 @@ function checkRole({ role }: Principal, needed: Role): void {
 
 /** Somebody who is known asked for what they may not do. */
 function isRefusal(error: unknown): boolean {
+  if (error instanceof EvidenceError) return error.code === 'complete-needs-scope';
   return error instanceof OutOfScope || (error instanceof HttpProblem && error.code === 'forbidden-role');
 }
 
@@ -293,6 +298,8 @@ export async function recordRefusal(
   { log, trail }: ServedLog,
   actor: OwnEvent['actor'],
   code: string,
+  /** What was asked, where it does not stand in the URL alone. */
+  question?: string,
 ): Promise<void> {
   const queryStart = c.req.url.indexOf('?');
   await trail.incidents.report({
@@ -305,6 +312,7 @@ export async function recordRefusal(
       method: c.req.method,
       path: c.req.path.slice(0, MAX_RECORDED_PATH),
       query: queryStart === -1 ? '' : c.req.url.slice(queryStart + 1, queryStart + 1 + MAX_RECORDED_QUERY),
+      ...(question === undefined ? {} : { question: question.slice(0, MAX_RECORDED_QUERY) }),
     },
   });
 }
