@@ -1,33 +1,19 @@
 /** What is wrong with a catalogue file, place by place. */
+import type { YamlFault, YamlFaultCode } from '../plain-yaml.ts';
 
 /** Faults that one error lists. */
 export const MAX_CATALOGUE_FAULTS = 50;
 
 /** A closed union: `catalogue check --json` prints these. */
 export type CatalogueFaultCode =
-  | 'too-large'
-  | 'not-yaml'
-  | 'duplicate-key'
-  | 'forbidden-yaml'
-  | 'unknown-member'
-  | 'missing-member'
-  | 'invalid-member'
+  | YamlFaultCode
   | 'unknown-class'
   | 'reserved-class'
   | 'reserved-action'
   | 'unknown-path'
   | 'forbidden-path';
 
-export interface CatalogueFault {
-  readonly code: CatalogueFaultCode;
-  /** From 1. */
-  readonly line: number;
-  /** From 1, in UTF-16 units. */
-  readonly column: number;
-  /** RFC 6901, into the content of the file. */
-  readonly pointer: string;
-  readonly detail: string;
-}
+export type CatalogueFault = YamlFault<CatalogueFaultCode>;
 
 export class CatalogueError extends Error {
   readonly code: CatalogueFaultCode;
