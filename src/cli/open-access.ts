@@ -1,6 +1,6 @@
 /**
  * What a log is served with besides its tokens: the identity provider and the resolver of names that its directory
- * configures, and tokens that were held against the entries (src/trail/token-entries.ts).
+ * configures, and tokens and policy that were held against the entries (src/trail/token-entries.ts, policy-entries.ts).
  */
 import path from 'node:path';
 import { createIdentityResolver, type IdentityResolver } from '../events/identity.ts';
@@ -10,6 +10,7 @@ import type { LogLogger } from '../log/options.ts';
 import { type Log, LogError } from '../log/types.ts';
 import type { TokenStore } from '../trail/access.ts';
 import { createOidcVerifier, OidcConfigError, type OidcVerifier, parseOidcConfig } from '../trail/oidc.ts';
+import { recordPolicy } from '../trail/policy-entries.ts';
 import { OWN_PRODUCER, type Recorder } from '../trail/record.ts';
 import { reconcileTokens } from '../trail/token-entries.ts';
 import type { LogPaths } from './data-dir.ts';
@@ -47,13 +48,24 @@ export async function openIdentity(
   }
 }
 
-/** A log that takes no entries at this moment is served all the same; the next start makes up for it. */
-export async function holdTokensToEntries(
+/** What was changed on the disk while the log stood still becomes an entry: tokens, and the policy with its keys. */
+export async function holdFilesToEntries(
   log: Log,
   recorder: Recorder,
   tokens: TokenStore,
   logger: LogLogger,
 ): Promise<void> {
+  await holdTokensToEntries(log, recorder, tokens, logger);
+  try {
+    await recordPolicy(log, recorder);
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    logger.error({ code: error.code }, 'the policy could not be held against the entries: the log takes none');
+  }
+}
+
+/** A log that takes no entries at this moment is served all the same; the next start makes up for it. */
+async function holdTokensToEntries(log: Log, recorder: Recorder, tokens: TokenStore, logger: LogLogger): Promise<void> {
   try {
     const { announced, revoked } = await reconcileTokens(log, recorder, tokens);
     if (announced.length > 0) logger.warn({ announced }, 'these tokens were in the token file, and are entries now');
