@@ -19,6 +19,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'countersign.heartbeat': 'Showed that the audit trail is alive',
   'countersign.key.register': 'Registered the key of a producer',
   'countersign.key.revoke': 'Revoked the key of a producer',
+  'countersign.policy.change': 'Changed the keys or the witnesses of the audit trail',
   'countersign.read.event': 'Read an event',
   'countersign.read.evidence': 'Took evidence from the audit trail',
   'countersign.read.export': 'Exported events',
