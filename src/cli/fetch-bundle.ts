@@ -12,8 +12,10 @@ import type { Io } from './io.ts';
 import { startProgress } from './progress.ts';
 import type { Target } from './target.ts';
 
-/** What `POST evidence` takes, and where the answer goes. */
+/** What is posted, and where the answer goes. */
 export interface BundleRequest {
+  /** Below the log (default: `evidence`). */
+  readonly path?: string;
   readonly question: Readonly<Record<string, string | number | undefined>>;
   readonly out: string;
   /** How long all of it may take. */
@@ -58,14 +60,16 @@ const StateAnswer = Type.Object({
 
 /** Throws CliError where the log refuses, UnavailableError where it stays away. */
 export async function fetchBundle(io: Io, target: Target, request: BundleRequest): Promise<FetchedBundle> {
-  const { question, out, timeoutMs } = request;
+  const { path = 'evidence', question, out, timeoutMs } = request;
   const startedMs = io.nowMs();
   const retry: Retry = (work) =>
     withRetries(io, timeoutMs, work, (error) => io.err(`trying again: ${error.message}\n`));
   const url = `${target.logUrl}/evidence`;
+  const asking = `${target.logUrl}/${path}`;
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify(question);
-  const asked = readState(url, (await retry(() => send(io, target, url, { method: 'POST', body, headers }))).text);
+  const answer = await retry(() => send(io, target, asking, { method: 'POST', body, headers }));
+  const asked = readState(asking, answer.text);
   const ready = await waitUntilMade(io, target, `${url}/${asked.id}`, timeoutMs, retry);
   await download(io, target, `${url}/${asked.id}/bundle.zip`, ready, out, retry);
   return { file: out, ...ready, seconds: Math.round((io.nowMs() - startedMs) / 100) / 10 };

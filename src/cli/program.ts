@@ -26,6 +26,7 @@ import { proofVerb } from './verbs/proof.ts';
 import { redactVerb } from './verbs/redact.ts';
 import { restoreVerb } from './verbs/restore.ts';
 import { rulesVerb } from './verbs/rules.ts';
+import { sampleVerb } from './verbs/sample.ts';
 import { searchVerb } from './verbs/search.ts';
 import { serveVerb } from './verbs/serve.ts';
 import { submitVerb } from './verbs/submit.ts';
@@ -48,7 +49,7 @@ Exit codes:
 const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb, mirrorVerb, monitorVerb],
   ...[submitVerb, importVerb],
-  ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, verifyVerb, checkpointVerb, headVerb],
+  ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, sampleVerb, verifyVerb, checkpointVerb, headVerb],
   ...[catalogueVerb, rulesVerb, redactVerb],
   ...[findingsVerb, healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, producerKeyVerb, fsckVerb, restoreVerb],
 ];

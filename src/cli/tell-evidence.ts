@@ -80,7 +80,11 @@ export async function tellBundle(io: Io, options: TellOptions, fetched: FetchedB
 function questionLines({ bundle }: AnsweredReport): readonly string[] {
   if (bundle === undefined) return [];
   const { query, matched, examined, mode } = bundle;
-  const rest = mode === 'complete' ? `; ${examined} were examined, and nothing is left out` : '; a selection';
+  const rests: Readonly<Record<string, string>> = {
+    complete: `; ${examined} were examined, and nothing is left out`,
+    sample: `; ${examined} were examined, and these were drawn:`,
+  };
+  const rest = rests[mode] ?? '; a selection';
   return [`${oneLine(query)}`, `${matched} ${matched === 1 ? 'event matches' : 'events match'}${rest}`];
 }
 

@@ -1,12 +1,12 @@
 /**
  * Where evidence is made and kept for a while: a request becomes an entry, then a bundle on disk, which can be fetched in
- * parts until it is a day old. The desk owns one directory and empties it when it opens: bundles can always be made again.
+ * parts until it is a day old. A restart finds the bundles again, and makes again what was being made (kept-bundles.ts).
  *
  *   request ─▶ entry (countersign.read.evidence) ─▶ plan ─▶ wait for a checkpoint over the entry ─▶ write ─▶ ready
  */
-import { mkdir, rm } from 'node:fs/promises';
-import path from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { BundleMode } from '../../proofs/bundle.ts';
+import type { JsonObject } from '../../proofs/canonical-json.ts';
 import type { Hasher } from '../../proofs/hash.ts';
 import { type SignerKey, verifierKeyOf } from '../../proofs/key.ts';
 import type { BundleCounts } from '../../proofs/manifest.ts';
@@ -14,10 +14,13 @@ import { formatNote, signNote } from '../../proofs/note.ts';
 import { signersAt } from '../log/signers.ts';
 import { type Log, LogError } from '../log/types.ts';
 import type { Principal } from '../trail/access.ts';
-import { formatQuery } from '../trail/query.ts';
+import { formatQuery, parseQuery } from '../trail/query.ts';
 import { type Trail, tokenActor } from '../trail/trail.ts';
 import { EvidenceError } from './error.ts';
+import { type AskedQuestion, coversScope, type KeepLimits, type KeptBundle, KeptBundles } from './kept-bundles.ts';
 import { type EvidencePlan, type EvidenceRequest, modeOf, planEvidence } from './plan.ts';
+import { planSample } from './sample-plan.ts';
+import type { Sample } from './samples.ts';
 import { writeBundle } from './write-bundle.ts';
 
 export type EvidenceState =
@@ -52,19 +55,17 @@ export interface ReadyFile {
 export interface EvidenceDesk {
   /** Records the request and begins. Throws EvidenceError, OutOfScope, or LogError while the log takes no entries. */
   request(request: EvidenceRequest, who: Principal): Promise<EvidenceStatus>;
-  /** Throws EvidenceError `unknown-bundle`, for those of others, too. */
+  /** The same for the report of a sample. Throws EvidenceError `sample-not-revealed` as well. */
+  requestSample(sample: Sample, pinned: number | undefined, who: Principal): Promise<EvidenceStatus>;
+  /** Throws EvidenceError `unknown-bundle`, for those of others, too; `scope-changed` if the token may see less by now. */
   status(id: string, who: Principal): EvidenceStatus;
-  /** Throws EvidenceError `unknown-bundle`, `bundle-not-ready`, or what made it fail. */
+  /** Throws what `status` does, EvidenceError `bundle-not-ready`, or what made it fail. */
   open(id: string, who: Principal): ReadyFile;
   close(): Promise<void>;
 }
 
-export interface EvidenceLimits {
+export interface EvidenceLimits extends KeepLimits {
   readonly maxBuilding: number;
-  readonly maxKept: number;
-  /** Of all bundles that are kept, together; the oldest give way. */
-  readonly maxKeptBytes: number;
-  readonly keepMs: number;
   /** How long a request waits for a checkpoint that covers it. */
   readonly publishTimeoutMs: number;
 }
@@ -82,7 +83,7 @@ export interface EvidenceDeskOptions {
   readonly trail: Pick<Trail, 'recorder'>;
   /** The log's keys, as `openLog` has them. */
   readonly signers: readonly SignerKey[];
-  /** The desk's own; emptied when it opens. */
+  /** The desk's own. */
   readonly directory: string;
   readonly hasher: Hasher;
   readonly nowMs?: () => number;
@@ -91,95 +92,162 @@ export interface EvidenceDeskOptions {
 }
 
 export async function openEvidenceDesk(options: EvidenceDeskOptions): Promise<EvidenceDesk> {
-  await rm(options.directory, { recursive: true, force: true });
-  await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  return new Desk(options);
+  const limits = { ...DEFAULT_EVIDENCE_LIMITS, ...options.limits };
+  const desk = new Desk(options, limits, await KeptBundles.open(options.directory, limits, options.nowMs ?? Date.now));
+  desk.resume();
+  return desk;
 }
 
-interface Kept {
-  status: EvidenceStatus;
-  readonly file: string;
-  readonly madeAtMs: number;
+/** A request that is an entry, and what will be answered. */
+interface Planned {
+  /** Index and log time of the entry. */
+  readonly entry: number;
+  readonly logTimeUs: number;
+  readonly plan: EvidencePlan;
+  readonly asked: AskedQuestion | null;
 }
 
 class Desk implements EvidenceDesk {
   readonly #options: EvidenceDeskOptions;
   readonly #limits: EvidenceLimits;
-  readonly #nowMs: () => number;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept: KeptBundles;
+  /** Of what is being made, or could not be. */
+  readonly #states = new Map<string, EvidenceState>();
   readonly #running = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   /** Requests that are being recorded count as well: two must not pass the gate for one place. */
   #building = 0;
 
-  constructor(options: EvidenceDeskOptions) {
+  constructor(options: EvidenceDeskOptions, limits: EvidenceLimits, kept: KeptBundles) {
     this.#options = options;
-    this.#limits = { ...DEFAULT_EVIDENCE_LIMITS, ...options.limits };
-    this.#nowMs = options.nowMs ?? Date.now;
+    this.#limits = limits;
+    this.#kept = kept;
   }
 
-  async request(request: EvidenceRequest, who: Principal): Promise<EvidenceStatus> {
-    const { log, newId, directory } = this.#options;
-    const mode = modeOf(request, log);
+  /** Makes again, one after the other, what was being made when the server stopped. */
+  resume(): void {
+    const waiting = this.#kept.all().filter(({ ready }) => ready === null);
+    for (const { id, range } of waiting) this.#states.set(id, beginning(range));
+    this.#run(async () => {
+      for (const kept of waiting) if (kept.asked !== null) await this.#resumeOne(kept, kept.asked);
+    });
+  }
+
+  request(request: EvidenceRequest, who: Principal): Promise<EvidenceStatus> {
+    return this.#make(who, async () => {
+      const { log } = this.#options;
+      const mode = modeOf(request, log);
+      const { query, pinned, control = null } = request;
+      const asked = { query: formatQuery(query), mode, ...(control !== null && { control: { ...control } }) };
+      const { index, logTime } = await this.#record(who, asked, pinned);
+      return {
+        ...{ entry: index, logTimeUs: logTime, plan: await planEvidence(log, request, mode, logTime) },
+        asked: { query: asked.query, mode, pinned: pinned ?? null, control },
+      };
+    });
+  }
+
+  requestSample(sample: Sample, pinned: number | undefined, who: Principal): Promise<EvidenceStatus> {
+    return this.#make(who, async () => {
+      const plan = planSample(this.#options.log, sample, pinned, who.scope);
+      const { index, logTime } = await this.#record(who, { sample: sample.index, mode: plan.mode }, pinned);
+      return { entry: index, logTimeUs: logTime, plan, asked: null };
+    });
+  }
+
+  /** `plan` records the request, and says what will be answered. */
+  async #make(who: Principal, plan: () => Promise<Planned>): Promise<EvidenceStatus> {
     if (this.#building >= this.#limits.maxBuilding) {
       const detail = `At most ${this.#limits.maxBuilding} bundles are made at once; try again shortly.`;
       throw new EvidenceError('too-many-bundles', detail);
     }
     this.#building++;
     try {
-      const { index, logTime } = await this.#record(request, mode, who);
-      const plan = await planEvidence(log, request, mode, logTime);
-      const { range } = plan;
-      const id = newId();
-      const current: EvidenceState = { state: 'building', done: 0, total: range.end - range.start };
-      const kept: Kept = {
-        status: { id, owner: who.id, mode, range, entry: index, current },
-        file: path.join(directory, `${id}.zip`),
-        madeAtMs: this.#nowMs(),
+      const { entry, logTimeUs, plan: planned, asked } = await plan();
+      const { range, mode } = planned;
+      const kept: KeptBundle = {
+        ...{
+          id: this.#options.newId(),
+          owner: who.id,
+          mode,
+          range: { ...range },
+          entry,
+          log_time_us: logTimeUs,
+          asked,
+        },
+        ...{ made_at_ms: this.#nowMs(), scope: who.scope, ready: null },
       };
-      this.#kept.set(id, kept);
+      this.#states.set(kept.id, beginning(range));
+      await this.#kept.put(kept);
       await this.#makeRoom();
-      const work = this.#build(kept, plan).finally(() => {
-        this.#building--;
-        this.#running.delete(work);
-      });
-      this.#running.add(work);
-      return kept.status;
+      this.#run(() => this.#build(kept, planned).finally(() => this.#building--));
+      return this.#statusOf(kept);
     } catch (error) {
       this.#building--;
       throw error;
     }
   }
 
+  async #resumeOne(kept: KeptBundle, { query, mode, pinned, control }: AskedQuestion): Promise<void> {
+    if (this.#abort.signal.aborted) return;
+    let plan: EvidencePlan;
+    try {
+      const request = { query: parseQuery(query), scope: kept.scope, mode, pinned: pinned ?? undefined, control };
+      plan = await planEvidence(this.#options.log, request, mode, kept.log_time_us);
+    } catch (error) {
+      this.#states.set(kept.id, { state: 'failed', error });
+      return;
+    }
+    await this.#build(kept, plan);
+  }
+
   status(id: string, who: Principal): EvidenceStatus {
-    return this.#find(id, who).status;
+    return this.#statusOf(this.#find(id, who));
   }
 
   open(id: string, who: Principal): ReadyFile {
-    const { status, file } = this.#find(id, who);
-    const { current } = status;
+    const { current } = this.#statusOf(this.#find(id, who));
     if (current.state === 'failed') throw current.error;
     if (current.state === 'building') throw new EvidenceError('bundle-not-ready', 'The bundle is still being made.');
-    return { file, bytes: current.bytes, sha256: current.sha256 };
+    return { file: this.#kept.zipOf(id), bytes: current.bytes, sha256: current.sha256 };
   }
 
   async close(): Promise<void> {
     this.#abort.abort(new LogError('log-closed', 'the log is shutting down'));
     await Promise.all(this.#running);
-    await rm(this.#options.directory, { recursive: true, force: true });
   }
 
-  #find(id: string, who: Principal): Kept {
-    const kept = this.#kept.get(id);
-    const isOld = kept !== undefined && this.#nowMs() - kept.madeAtMs > this.#limits.keepMs;
-    if (kept !== undefined && !isOld && kept.status.owner === who.id) return kept;
-    throw new EvidenceError('unknown-bundle', 'There is no such bundle, or it is no longer kept; ask for it again.');
+  #run(work: () => Promise<void>): void {
+    const running = work().finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  #nowMs(): number {
+    return (this.#options.nowMs ?? Date.now)();
+  }
+
+  /** The scope is that of this moment: a token that may see less by now does not get what was made for more. */
+  #find(id: string, who: Principal): KeptBundle {
+    const kept = this.#kept.find(id);
+    if (kept === undefined || kept.owner !== who.id) {
+      throw new EvidenceError('unknown-bundle', 'There is no such bundle, or it is no longer kept; ask for it again.');
+    }
+    if (coversScope(who.scope, kept.scope)) return kept;
+    throw new EvidenceError(
+      'scope-changed',
+      'What you may see has changed since the bundle was made; ask for it again.',
+    );
+  }
+
+  #statusOf({ id, owner, mode, range, entry, ready }: KeptBundle): EvidenceStatus {
+    const made: EvidenceState | undefined = ready === null ? undefined : { state: 'ready', ...ready };
+    return { id, owner, mode, range, entry, current: made ?? this.#states.get(id) ?? beginning(range) };
   }
 
   #record(
-    { query, pinned }: EvidenceRequest,
-    mode: BundleMode,
     who: Principal,
+    asked: JsonObject,
+    pinned: number | undefined,
   ): Promise<{ readonly index: number; readonly logTime: number }> {
     const { log, trail } = this.#options;
     return trail.recorder.record({
@@ -187,17 +255,14 @@ class Desk implements EvidenceDesk {
       actor: tokenActor(who),
       target: { type: 'log', id: log.origin },
       outcome: { result: 'success' },
-      context: { query: formatQuery(query), mode, ...(pinned !== undefined && { pinned }) },
+      context: { ...asked, ...(pinned !== undefined && { pinned }) },
     });
   }
 
-  async #build(kept: Kept, plan: EvidencePlan): Promise<void> {
+  async #build(kept: KeptBundle, plan: EvidencePlan): Promise<void> {
     const { log, hasher } = this.#options;
-    const { id, entry } = kept.status;
+    const { id, entry } = kept;
     const total = plan.range.end - plan.range.start;
-    const enter = (current: EvidenceState): void => {
-      kept.status = { ...kept.status, current };
-    };
     try {
       await this.#published(entry);
       const checkpoint = log.checkpoint();
@@ -205,15 +270,17 @@ class Desk implements EvidenceDesk {
       const { bytes, sha256, manifest } = await writeBundle({
         ...{ log, plan, checkpoint, hasher },
         sign: (text, size) => this.#sign(text, size),
-        scratch: path.join(this.#options.directory, `${id}.making`),
-        target: kept.file,
-        onProgress: (done) => enter({ state: 'building', done, total }),
+        scratch: this.#kept.scratchOf(id),
+        target: this.#kept.zipOf(id),
+        onProgress: (done) => this.#states.set(id, { state: 'building', done, total }),
         signal: this.#abort.signal,
       });
-      enter({ state: 'ready', bytes, sha256, counts: manifest.counts });
+      await this.#kept.put({ ...kept, ready: { bytes, sha256, counts: { ...manifest.counts } } });
+      this.#states.delete(id);
+      await this.#makeRoom();
     } catch (error) {
-      await rm(kept.file, { force: true });
-      enter({ state: 'failed', error });
+      await rm(this.#kept.zipOf(id), { force: true });
+      this.#states.set(id, { state: 'failed', error });
     }
   }
 
@@ -236,24 +303,14 @@ class Desk implements EvidenceDesk {
     return formatNote({ text, signatures: [signNote(text, signer)] });
   }
 
-  /** The old ones go, and the oldest as long as there are too many or they are too large; none that is being made. */
   async #makeRoom(): Promise<void> {
-    const { maxKept, maxKeptBytes, keepMs } = this.#limits;
-    let bytes = 0;
-    for (const { status } of this.#kept.values()) bytes += bytesOf(status);
-    for (const [id, { status, madeAtMs, file }] of this.#kept) {
-      const tooOld = this.#nowMs() - madeAtMs > keepMs;
-      if (status.current.state === 'building' || !(tooOld || this.#kept.size > maxKept || bytes > maxKeptBytes))
-        continue;
-      this.#kept.delete(id);
-      bytes -= bytesOf(status);
-      await rm(file, { force: true });
-    }
+    await this.#kept.makeRoom((id) => this.#states.get(id)?.state === 'building');
+    for (const id of this.#states.keys()) if (this.#kept.find(id) === undefined) this.#states.delete(id);
   }
 }
 
-function bytesOf({ current }: EvidenceStatus): number {
-  return current.state === 'ready' ? current.bytes : 0;
+function beginning({ start, end }: EvidenceStatus['range']): EvidenceState {
+  return { state: 'building', done: 0, total: end - start };
 }
 
 function notPublished(): EvidenceError {

@@ -6,9 +6,18 @@ export type EvidenceErrorCode =
   | 'pinned-too-large'
   | 'too-many-bundles'
   | 'unknown-bundle'
+  | 'scope-changed'
   | 'bundle-not-ready'
   | 'bundle-not-published'
-  | 'no-evidence-here';
+  | 'no-evidence-here'
+  | 'invalid-sample-request'
+  | 'empty-population'
+  | 'unknown-sample'
+  | 'nonce-mismatch'
+  | 'head-not-fixed'
+  | 'bad-beacon'
+  | 'already-revealed'
+  | 'sample-not-revealed';
 
 export class EvidenceError extends Error {
   readonly code: EvidenceErrorCode;

@@ -16,9 +16,7 @@ export interface ShownEvent {
  * the action, too, which shows what belongs beside the events.
  */
 export function showEvent(filter: BundleFilter, stored: StoredEvent): ShownEvent {
-  const card = stored.fields.flatMap(({ id, commitment }): CardField[] =>
-    id === LOG_FIELD_ID ? [] : [[id, commitment]],
-  );
+  const card = cardOf(stored);
   const wanted = new Set(filterFieldIds(filter, card));
   const fields = new Map(
     stored.fields.flatMap(({ id, opening }) =>
@@ -43,4 +41,9 @@ export function openFields(stored: StoredEvent, wanted?: ReadonlySet<string>): O
   }
   const { index, entry, card, contentsLost } = stored;
   return { index, entry, card, fields, withheld, erased, ...(contentsLost && { contentsLost }) };
+}
+
+/** The fields of the card, which `log` is not among. */
+export function cardOf({ fields }: StoredEvent): readonly CardField[] {
+  return fields.flatMap(({ id, commitment }): CardField[] => (id === LOG_FIELD_ID ? [] : [[id, commitment]]));
 }

@@ -6,11 +6,16 @@
 import type { BundleMode } from '../../proofs/bundle.ts';
 import type { JsonObject } from '../../proofs/canonical-json.ts';
 import { BUNDLE_FILTER_NAMES, type BundleFilter, type BundleFilterName } from '../../proofs/filter.ts';
+import type { BundleControl } from '../../proofs/manifest.ts';
 import { MAX_POPULATION } from '../../proofs/population.ts';
+import type { SampleCommit, SampleReveal } from '../../proofs/sample-entries.ts';
 import type { Log } from '../log/types.ts';
 import { type EventQuery, formatQuery } from '../trail/query.ts';
 import { checkWithinScope, conditionsOf, type Scope } from '../trail/scope.ts';
 import { EvidenceError } from './error.ts';
+
+/** Samples have a plan of their own (sample-plan.ts). */
+export type AnswerMode = Exclude<BundleMode, 'sample'>;
 
 /** What is asked for. */
 export interface EvidenceRequest {
@@ -18,9 +23,20 @@ export interface EvidenceRequest {
   /** What the holder of the token may see. */
   readonly scope: Scope | null;
   /** Undefined: complete where the scope allows it. */
-  readonly mode?: BundleMode | undefined;
+  readonly mode?: AnswerMode | undefined;
   /** Size of a head that the auditor holds. */
   readonly pinned?: number | undefined;
+  /** The control of a mapping that the question comes from. */
+  readonly control?: BundleControl | null | undefined;
+}
+
+/** What the report of a sample has beyond a complete answer. */
+export interface SampleToShow {
+  readonly actorId: string;
+  readonly commitIndex: number;
+  readonly commit: SampleCommit;
+  readonly revealIndex: number;
+  readonly reveal: SampleReveal;
 }
 
 /** What will be answered, once the request is an entry. */
@@ -33,10 +49,13 @@ export interface EvidencePlan {
   /** Indices, half-open. */
   readonly range: { readonly start: number; readonly end: number };
   readonly pinned: number | null;
+  readonly control: BundleControl | null;
+  /** In mode `sample`, and only there. */
+  readonly sample?: SampleToShow;
 }
 
 /** The mode of the answer, before anything is recorded. Throws EvidenceError, or OutOfScope. */
-export function modeOf({ query, scope, mode, pinned }: EvidenceRequest, log: Pick<Log, 'signedSize'>): BundleMode {
+export function modeOf({ query, scope, mode, pinned }: EvidenceRequest, log: Pick<Log, 'signedSize'>): AnswerMode {
   checkWithinScope(query, scope);
   if (pinned !== undefined && pinned > log.signedSize()) {
     throw new EvidenceError('pinned-too-large', `The log has signed no head of size ${pinned}.`);
@@ -59,7 +78,7 @@ export async function planEvidence(
   mode: BundleMode,
   requestedAtUs: number,
 ): Promise<EvidencePlan> {
-  const { query, scope, pinned = null } = request;
+  const { query, scope, pinned, control } = request;
   const window = conditionsOf(query, scope);
   const toUs = Math.min(window.toUs ?? requestedAtUs, requestedAtUs);
   const fromUs = window.fromUs === undefined ? undefined : Math.min(window.fromUs, toUs);
@@ -78,7 +97,16 @@ export async function planEvidence(
     ...(fromUs !== undefined && { fromUs }),
     ...(occurred !== undefined && { occurred }),
   };
-  return { mode, asked: formatQuery(query), filter, query, scope, range: { start, end }, pinned };
+  return {
+    mode,
+    asked: formatQuery(query),
+    filter,
+    query,
+    scope,
+    range: { start, end },
+    pinned: pinned ?? null,
+    control: control ?? null,
+  };
 }
 
 /** The scope as the manifest shows it. */

@@ -7,10 +7,12 @@ import { formatTimeUs } from '../trail/time.ts';
 type About = Pick<BundleManifest, 'origin' | 'mode' | 'query' | 'range' | 'size' | 'counts'>;
 
 export function readmeText({ origin, mode, query, range, size, counts }: About): string {
-  const answer =
-    mode === 'complete'
-      ? `All ${counts.population} events of the range were examined; ${counts.matched} match. That nothing is left out can be checked.`
-      : `A selection of ${counts.matched} events. It does not show that there are no others.`;
+  const answers = {
+    complete: `All ${counts.population} events of the range were examined; ${counts.matched} match. That nothing is left out can be checked.`,
+    selected: `A selection of ${counts.matched} events. It does not show that there are no others.`,
+    sample: `A random sample of ${counts.matched} events. That nobody chose what was drawn can be checked; sample.json says how.`,
+  };
+  const answer = answers[mode];
   const [from, to] = [query.fromUs, query.toUs].map((us) => (us === undefined ? undefined : formatTimeUs(us)));
   return `EVIDENCE FROM AN AUDIT LOG
 

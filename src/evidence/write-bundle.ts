@@ -7,7 +7,6 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { setImmediate as breathe } from 'node:timers/promises';
 import {
   CHECKPOINT_FILE,
   CONSISTENCY_FILE,
@@ -19,6 +18,7 @@ import {
   POPULATION_FILE,
   README_FILE,
   RELATED_FILE,
+  SAMPLE_FILE,
   SIGNATURE_FILE,
 } from '../../proofs/bundle.ts';
 import { utf8Decode } from '../../proofs/bytes.ts';
@@ -34,12 +34,14 @@ import type { HashReader } from '../../proofs/prove.ts';
 import { proveRange } from '../../proofs/range.ts';
 import { tileHashReader } from '../../proofs/tile.ts';
 import { populationRun } from '../../proofs/verify-population.ts';
-import type { Log, StoredEvent } from '../log/types.ts';
+import type { Log } from '../log/types.ts';
 import { openAnswer } from '../trail/search.ts';
 import { writeDigestFile } from './digest-file.ts';
 import { openFields, showEvent } from './open-fields.ts';
 import { type EvidencePlan, scopeJson } from './plan.ts';
+import { eventsAt, eventsIn } from './read-events.ts';
 import { readmeText } from './readme.ts';
+import { drawFromLog, samplesOf, sampleText, writeDrawn } from './write-sample.ts';
 import { type WrittenZip, writeZip } from './write-zip.ts';
 
 export interface BundleJob {
@@ -62,8 +64,6 @@ export interface WrittenBundle extends WrittenZip {
   readonly manifest: BundleManifest;
 }
 
-/** Events that are read from the log at once. */
-const READ_EVENTS = 64;
 /** Matches that are looked up in the search index at once. */
 const SEARCH_EVENTS = 1_024;
 
@@ -104,15 +104,23 @@ async function writeFiles(job: BundleJob): Promise<BundleManifest> {
   if (mode === 'complete') {
     await write(POPULATION_FILE, (out) => writePopulation(job, size, out));
     await write(EVENTS_FILE, (out) => writeAll(job, out, count));
-  } else {
+  } else if (plan.sample === undefined) {
     await write(EVENTS_FILE, (out) => writeSelected(job, size, out, count));
+  } else {
+    await write(POPULATION_FILE, (out) => writePopulation(job, size, out));
+    const { commit } = plan.sample;
+    const drawn = await drawFromLog(job, plan.sample, size);
+    await writeText(SAMPLE_FILE, sampleText(drawn));
+    await write(EVENTS_FILE, (out) => writeDrawn(job, commit, drawn, out, count));
+    counts.matched = drawn.matched;
   }
   await write(RELATED_FILE, (out) => writeRelated(job, size, out));
   await writeText(POLICY_FILE, log.policyText);
   await writeText(README_FILE, readmeText({ origin, mode, query, range, size, counts }));
 
   const scope = scopeJson(plan.scope);
-  const manifest = { origin, mode, asked, query, scope, range, size, pinned, counts, files, limits: LIMITS };
+  const { control } = plan;
+  const manifest = { origin, mode, asked, query, scope, range, size, pinned, counts, files, limits: LIMITS, control };
   const bytes = formatManifest(manifest);
   const written = (name: string, text: string) => writeDigestFile(path.join(job.scratch, name), (out) => out(text));
   await written(MANIFEST_FILE, utf8Decode(bytes));
@@ -176,6 +184,8 @@ async function writeRelated(job: BundleJob, size: number, out: Out): Promise<voi
   };
   await collect(RELATED_SO_FAR, 0);
   await collect(RELATED_IN_RANGE, start);
+  // An auditor's own samples, however the scope of the token looks by now: the verifier counts them.
+  if (plan.sample !== undefined) for (const index of await samplesOf(job, plan.sample, size)) indices.add(index);
   for await (const stored of eventsAt(
     job,
     [...indices].sort((a, b) => a - b),
@@ -183,29 +193,6 @@ async function writeRelated(job: BundleJob, size: number, out: Out): Promise<voi
     const proof = await log.inclusionProof(stored.index, size);
     await out(`${formatProvenEvent({ opened: openFields(stored), proof })}\n`);
   }
-}
-
-async function* eventsIn(job: BundleJob, start: number, end: number): AsyncGenerator<StoredEvent> {
-  for (let from = start; from < end; from += READ_EVENTS) {
-    const width = Math.min(READ_EVENTS, end - from);
-    yield* await readEvents(
-      job,
-      Array.from({ length: width }, (_, i) => from + i),
-    );
-  }
-}
-
-async function* eventsAt(job: BundleJob, indices: readonly number[]): AsyncGenerator<StoredEvent> {
-  for (let from = 0; from < indices.length; from += READ_EVENTS) {
-    yield* await readEvents(job, indices.slice(from, from + READ_EVENTS));
-  }
-}
-
-async function readEvents({ log, signal }: BundleJob, indices: readonly number[]): Promise<readonly StoredEvent[]> {
-  signal.throwIfAborted();
-  // Submissions and requests have their turn between two reads.
-  await breathe();
-  return log.eventsAt(indices);
 }
 
 function readerOf({ log, hasher }: BundleJob, size: number): HashReader {

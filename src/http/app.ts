@@ -33,6 +33,7 @@ import {
   type Services,
 } from './route.ts';
 import { ruleRoutes } from './rules.ts';
+import { sampleRoutes } from './samples.ts';
 import { searchRoutes } from './search.ts';
 import { submitRoutes } from './submit.ts';
 import { tileRoutes } from './tiles.ts';
@@ -70,6 +71,7 @@ const LOG_ROUTES: readonly Route[] = [
   ...searchRoutes,
   ...eventRoutes,
   ...evidenceRoutes,
+  ...sampleRoutes,
   ...exportRoutes,
   ...tokenRoutes,
   ...catalogueRoutes,

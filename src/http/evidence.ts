@@ -5,6 +5,7 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { Type } from '@sinclair/typebox';
+import { MAX_CONTROL_CHARACTERS } from '../../proofs/manifest.ts';
 import type { EvidenceDesk, EvidenceStatus } from '../evidence/desk.ts';
 import { EvidenceError } from '../evidence/error.ts';
 import { MAX_QUERY_CHARACTERS, pairOf, parsePairs, queryOf } from '../trail/query.ts';
@@ -13,7 +14,7 @@ import { HttpProblem, PROBLEM_PREFIX, problemOf } from './problems.ts';
 import { readQuery } from './query.ts';
 import { READ_ENTRY_HEADER } from './reads.ts';
 import { privateJson, SECURITY_HEADERS } from './respond.ts';
-import type { Parameter, TokenExchange, TokenRoute } from './route.ts';
+import type { Parameter, ServedLog, TokenExchange, TokenRoute } from './route.ts';
 
 export const EvidenceQuestion = Type.Object(
   {
@@ -29,6 +30,16 @@ export const EvidenceQuestion = Type.Object(
     ),
     pinned_size: Type.Optional(
       Type.Integer({ minimum: 0, description: 'Size of a head that you hold: the bundle proves that it extends it.' }),
+    ),
+    control: Type.Optional(
+      Type.Object(
+        {
+          id: Type.String({ minLength: 1, maxLength: MAX_CONTROL_CHARACTERS }),
+          part: Type.String({ minLength: 1, maxLength: MAX_CONTROL_CHARACTERS }),
+          mapping: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the mapping file.' }),
+        },
+        { additionalProperties: false, description: 'The control that the question belongs to, for the manifest.' },
+      ),
     ),
   },
   { $id: 'EvidenceQuestion', additionalProperties: false },
@@ -112,16 +123,27 @@ export const evidenceRoutes: readonly TokenRoute[] = [
 ];
 
 async function requestEvidence({ c, served, services, token }: TokenExchange): Promise<Response> {
-  const { query = '', from, to, mode, pinned_size: pinned } = await readJsonBody(c, services, EvidenceQuestion);
+  const {
+    query = '',
+    from,
+    to,
+    mode,
+    pinned_size: pinned,
+    control,
+  } = await readJsonBody(c, services, EvidenceQuestion);
   const pairs = [
     ...parsePairs(query, 'query'),
     ...(from === undefined ? [] : [pairOf('from', from, from, 'from')]),
     ...(to === undefined ? [] : [pairOf('to', to, to, 'to')]),
   ];
-  const request = { query: queryOf(pairs), scope: token.scope, mode, pinned };
-  const status = await deskOf(served).request(request, token);
+  const request = { query: queryOf(pairs), scope: token.scope, mode, pinned, control };
+  return stateAnswer(served, await deskOf(served).request(request, token));
+}
+
+/** The answer to whoever asked for a bundle: where it will be. */
+export function stateAnswer({ log }: Pick<ServedLog, 'log'>, status: EvidenceStatus): Response {
   return privateJson(202, stateJson(status), {
-    location: `/${encodeURIComponent(served.log.name)}/evidence/${status.id}`,
+    location: `/${encodeURIComponent(log.name)}/evidence/${status.id}`,
     [READ_ENTRY_HEADER]: `${status.entry}`,
   });
 }
@@ -192,7 +214,7 @@ function stateJson({ id, mode, range, entry, current }: EvidenceStatus): object 
   return { ...about, problem: PROBLEM_PREFIX + code, detail };
 }
 
-function deskOf({ evidence }: { readonly evidence?: EvidenceDesk }): EvidenceDesk {
+export function deskOf({ evidence }: Pick<ServedLog, 'evidence'>): EvidenceDesk {
   if (evidence !== undefined) return evidence;
   throw new EvidenceError('no-evidence-here', 'This server makes no evidence bundles.');
 }

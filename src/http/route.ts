@@ -13,6 +13,7 @@ import type { IdentityResolver } from '../events/identity.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { EvidenceDesk } from '../evidence/desk.ts';
 import { EvidenceError } from '../evidence/error.ts';
+import type { Samples } from '../evidence/samples.ts';
 import type { Log, RawLog } from '../log/types.ts';
 import { type Principal, type Role, roleAllows, type TokenStore } from '../trail/access.ts';
 import { AccessError } from '../trail/access-error.ts';
@@ -39,6 +40,8 @@ export interface ServedLog {
   readonly trail: Trail;
   /** Where bundles are made; without it there are none. */
   readonly evidence?: EvidenceDesk;
+  /** Samples that auditors committed to; they are shown by the desk, and there are none without it. */
+  readonly samples?: Samples;
   /** Finds the ids of actors that are sent by name; undefined where only ids are taken. */
   readonly identity?: IdentityResolver;
   /** Finds what a person should look at; undefined where nobody watches. */

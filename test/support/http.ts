@@ -11,6 +11,7 @@ import { type JsonObject, parseCanonicalJson } from '../../proofs/canonical-json
 import { joinFields } from '../../proofs/fields.ts';
 import type { PrepareContext } from '../../src/events/types.ts';
 import { openEvidenceDesk } from '../../src/evidence/desk.ts';
+import { openSamples } from '../../src/evidence/samples.ts';
 import { type AppOptions, createApp } from '../../src/http/app.ts';
 import type { AnyServedLog, ServedLog } from '../../src/http/route.ts';
 import { type RunningServer, serveApp } from '../../src/http/server.ts';
@@ -96,10 +97,14 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     directory: join(directory, 'evidence'),
     newId: () => `bundle-${++bundles}`,
   });
+  const samples = await openSamples({ log, trail, nowMs, randomBytes: countedBytes('operator') });
   const app = createApp({
     logs: new Map<string, AnyServedLog>([
       ...(options.beside ?? []),
-      ['test', { log, tokens, prepareContext: contexts, trail, evidence, ...options.served } satisfies ServedLog],
+      [
+        'test',
+        { log, tokens, prepareContext: contexts, trail, evidence, samples, ...options.served } satisfies ServedLog,
+      ],
     ]),
     logger: { error: (details) => void logged.push(details) },
     nowMs: () => START_US / 1000,
@@ -121,6 +126,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     stop: async () => {
       await server.close();
       await evidence.close();
+      samples.close();
       await trail.close();
       await log.close();
       await rm(directory, { recursive: true, force: true });
