@@ -11,6 +11,8 @@
  * the request give it. `range` is [start, end) of indices and `size` that of the checkpoint. `population` are the entries
  * of the range, `matched` those that answer the query; `withheld` counts the fields of matches that are not shown, `erased`
  * the fields of any event here that are said to be erased. `pinned` is the size of a head that the auditor named, or null.
+ * There is a `control` if the question comes from a mapping of controls: { "id": "SOC2:CC7.2", "part": "…", "mapping":
+ * "<hex SHA-256 of the mapping file>" }.
  *
  * manifest.sig is a C2SP signed note by the log's Ed25519 key (type 0x01), over this text:
  *
@@ -46,7 +48,20 @@ export interface BundleManifest extends BundleShape {
   readonly counts: BundleCounts;
   readonly files: ReadonlyMap<string, FileDigest>;
   readonly limits: readonly string[];
+  /** The control that the question belongs to, as the asker says; it decides nothing. */
+  readonly control?: BundleControl | null;
 }
+
+/** One question of one control, by the mapping file that it came from. */
+export interface BundleControl {
+  readonly id: string;
+  readonly part: string;
+  /** Hex SHA-256 of the mapping file. */
+  readonly mapping: string;
+}
+
+/** Of the id and the part of a control. */
+export const MAX_CONTROL_CHARACTERS = 200;
 
 export interface BundleCounts {
   readonly population: number;
@@ -59,9 +74,10 @@ export const BUNDLE_FORMAT = 'countersign/bundle/v1';
 export const MAX_MANIFEST_BYTES: number = 1_048_576;
 export const MAX_ASKED_CHARACTERS = 10_000;
 const MAX_LIMITS = 20;
+const SHA256_HEX = /^[0-9a-f]{64}$/;
 
 export function formatManifest(manifest: BundleManifest): Uint8Array {
-  const { origin, mode, asked, query, scope, range, size, pinned, counts, files, limits } = manifest;
+  const { origin, mode, asked, query, scope, range, size, pinned, counts, files, limits, control } = manifest;
   const digests = [...files].map(([name, { bytes, sha256 }]) => [name, { bytes, sha256: hexEncode(sha256) }]);
   const json: JsonObject = {
     format: BUNDLE_FORMAT,
@@ -69,6 +85,7 @@ export function formatManifest(manifest: BundleManifest): Uint8Array {
     range: { start: range.start, end: range.end },
     counts: { ...counts },
     files: Object.fromEntries(digests),
+    ...(control && { control: { ...control } }),
   };
   const bytes = utf8Encode(canonicalJson(json));
   parseManifest(bytes);
@@ -79,7 +96,7 @@ export function formatManifest(manifest: BundleManifest): Uint8Array {
 export function parseManifest(file: Uint8Array): BundleManifest {
   if (file.length > MAX_MANIFEST_BYTES) throw invalid('it is too long');
   const json = recode('invalid-bundle', () => parseCanonicalJson(utf8Decode(file)));
-  const manifest = members(json, [...MEMBERS], 'the manifest');
+  const manifest = members(json, MEMBERS, 'the manifest', ['control']);
   if (manifest['format'] !== BUNDLE_FORMAT) throw invalid(`its format is not ${BUNDLE_FORMAT}`);
   const { mode, origin, asked, scope, limits } = manifest;
   if (mode !== 'complete' && mode !== 'selected' && mode !== 'sample') throw invalid('mode is none that is known');
@@ -109,6 +126,7 @@ export function parseManifest(file: Uint8Array): BundleManifest {
       erased: count(counts['erased']),
     },
     files: readDigests(manifest['files'], contentFiles({ mode, pinned })),
+    control: readControl(manifest['control']),
   };
 }
 
@@ -138,6 +156,16 @@ const MEMBERS = [
   ...['range', 'size', 'pinned', 'counts', 'files', 'limits'],
 ] as const;
 
+function readControl(json: JsonValue | undefined): BundleControl | null {
+  if (json === undefined) return null;
+  const { id, part, mapping } = members(json, ['id', 'part', 'mapping'], 'control');
+  const isShort = (text: JsonValue | undefined): text is string =>
+    typeof text === 'string' && text !== '' && text.length <= MAX_CONTROL_CHARACTERS;
+  if (!isShort(id) || !isShort(part)) throw invalid('a control has an id and a part');
+  if (typeof mapping !== 'string' || !SHA256_HEX.test(mapping)) throw invalid('the mapping of a control is no SHA-256');
+  return { id, part, mapping };
+}
+
 function readDigests(json: JsonValue | undefined, names: readonly string[]): ReadonlyMap<string, FileDigest> {
   const files = members(json, names, 'files');
   return new Map(
@@ -155,11 +183,13 @@ function members(
   json: JsonValue | undefined,
   names: readonly string[],
   what: string,
+  optional: readonly string[] = [],
 ): { readonly [name: string]: JsonValue | undefined } {
   if (!isObject(json)) throw invalid(`${what} is not an object`);
   const missing = names.find((name) => !Object.hasOwn(json, name));
   if (missing !== undefined) throw invalid(`${what} has no ${missing}`);
-  if (Object.keys(json).length !== names.length) throw invalid(`${what} has a member that is not known`);
+  const isKnown = (name: string): boolean => names.includes(name) || optional.includes(name);
+  if (!Object.keys(json).every(isKnown)) throw invalid(`${what} has a member that is not known`);
   return json;
 }
 
