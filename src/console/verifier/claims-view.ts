@@ -9,16 +9,13 @@ export function claimsTable({ claims, failure }: FileReport): HTMLElement | unde
   // Only the first failure has a place, and of several failed claims nobody can say whose it is.
   const failed = claims.filter(({ result }) => result === 'fail');
   const place = failed.length === 1 ? failure : undefined;
+  const heads = ['Result', 'Claim', 'What was found', ...(place === undefined ? [] : ['Where'])];
   return h(
     'table',
     { class: 'claims' },
     h('caption', {}, 'Claims'),
-    h(
-      'thead',
-      {},
-      h('tr', {}, ...['Result', 'Claim', 'What was found', 'Where'].map((name) => h('th', { scope: 'col' }, name))),
-    ),
-    h('tbody', {}, ...claims.map((claim) => claimRow(claim, claim.result === 'fail' ? place : undefined))),
+    h('thead', {}, h('tr', {}, ...heads.map((name) => h('th', { scope: 'col' }, name)))),
+    h('tbody', {}, ...claims.map((claim) => claimRow(claim, place))),
   );
 }
 
@@ -39,13 +36,11 @@ function claimRow({ claim, result, detail }: Claim, place: FileReport['failure']
     h('td', { class: 'result' }, h('span', { class: `mark ${result}` }, resultSign(result), RESULT_WORD[result])),
     h('th', { scope: 'row' }, claimTitle(claim), h('code', {}, claim)),
     h('td', {}, sentence(detail)),
-    h('td', { class: 'where' }, ...whereOf(place)),
+    place !== undefined && h('td', { class: 'where' }, ...(result === 'fail' ? whereOf(place) : [])),
   );
 }
 
-function whereOf(place: FileReport['failure']): readonly Child[] {
-  if (place === undefined) return [];
-  const { index, field, file } = place;
+function whereOf({ index, field, file }: NonNullable<FileReport['failure']>): readonly Child[] {
   return [
     index !== undefined && h('span', {}, `index ${index}`),
     field !== undefined && h('span', {}, 'field ', h('bdi', {}, field)),

@@ -11,7 +11,6 @@ import {
   MANIFEST_FILE,
   POPULATION_FILE,
   parseProvenEvent,
-  RELATED_FILE,
 } from '../../../proofs/bundle.ts';
 import { hexEncode } from '../../../proofs/bytes.ts';
 import type { CardField } from '../../../proofs/card.ts';
@@ -26,7 +25,7 @@ import { type ChosenEvent, EventChooser, isOverride } from './choose-events.ts';
 import { drawHead } from './draw-head.ts';
 import { inflate } from './inflate.ts';
 import type { DrawnHead, EventChoice, Judged, Pins, ShownEvent, ShownField } from './protocol.ts';
-import { NOTHING_RELATED, readRelated } from './related.ts';
+import { isOfUse, NOTHING_RELATED, readRelated } from './related.ts';
 import { populationProver, type TreePath, treePath } from './tree-path.ts';
 
 export interface EvidenceInput {
@@ -44,6 +43,7 @@ export interface JudgeHooks {
 export function judgeEvidence(evidence: EvidenceInput, pins: Pins, { nowMs, onProgress }: JudgeHooks): Judged {
   const startedMs = nowMs();
   const chooser = new EventChooser();
+  const entries: CheckedEvent[] = [];
   let files: BundleFiles | undefined;
   let total: number | undefined;
   let done = 0;
@@ -58,14 +58,16 @@ export function judgeEvidence(evidence: EvidenceInput, pins: Pins, { nowMs, onPr
       chooser.add(event, result);
       onProgress(++done, total);
     },
+    onRelated: (event) => {
+      if (isOfUse(event)) entries.push(event);
+    },
   });
   const report = judge(evidence);
   const durationMs = nowMs() - startedMs;
   const head = attempt(() => headOf(evidence, files, report, pins));
   const proofOf = attempt(() => proverOf(evidence, files, chooser.chosen(), report)) ?? (() => undefined);
   const isRelatedGood = report.claims.some(({ claim, result }) => claim === 'related' && result === 'pass');
-  const relatedFile = isRelatedGood ? files?.get(RELATED_FILE) : undefined;
-  const related = (relatedFile && attempt(() => readRelated(relatedFile))) ?? NOTHING_RELATED;
+  const related = (isRelatedGood ? attempt(() => readRelated(entries)) : undefined) ?? NOTHING_RELATED;
   const shown = chooser.chosen().map((chosen): ShownEvent => {
     const { event } = chosen;
     const [title, rule] = [related.titleOf(event), related.ruleOf(event)];

@@ -56,8 +56,9 @@ const SIBLING_LEFT = 96;
 const SIBLING_RIGHT = WIDTH - 96;
 /** Between the end of one box and the beginning of the next. */
 const GAP = 34;
-/** Between a label's base line and the box under it. */
-const LABEL_GAP = 7;
+/** Between a label's base line and the box under it, and between the label and the line that it is about. */
+const LABEL_GAP = 11;
+const LABEL_ASIDE = 10;
 const WITNESSES_A_ROW = 3;
 const WITNESS = { width: 196, height: 46, gap: 22 };
 
@@ -94,7 +95,7 @@ class Drawing {
   node(station: Station, note: string): void {
     const top = this.next(NODE.height);
     this.hash(station, { x: CENTRE, y: top, ...NODE }, 'own');
-    this.add(text(CENTRE, top - LABEL_GAP, note, 'above small'));
+    this.add(text(CENTRE + LABEL_ASIDE, top - LABEL_GAP, note, 'small to-right'));
   }
 
   hash(station: Station, box: { x: number; y: number; width: number; height: number }, kind: string): void {
@@ -155,7 +156,9 @@ function drawStep(drawing: Drawing, { sibling, beside, node, covers }: TreeStep,
   const label = isRoot ? `root of all ${size} entries` : formatLeaves(covers);
   const station = { label: `${label}, with event ${index} among them`, hash: node };
   drawing.hash(station, { x: CENTRE, y: top, ...NODE }, isRoot ? 'root' : 'own');
-  drawing.add(text(CENTRE, top - LABEL_GAP, label, isRoot ? 'above strong' : 'above small'));
+  // On the side where no curve comes in.
+  const [aside, direction] = isLeft ? [LABEL_ASIDE, 'to-right'] : [-LABEL_ASIDE, 'to-left'];
+  drawing.add(text(CENTRE + aside, top - LABEL_GAP, label, `${isRoot ? 'strong' : 'small'} ${direction}`));
 }
 
 function drawHeadBox(drawing: Drawing, { origin, size }: DrawnHead): void {

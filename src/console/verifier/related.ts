@@ -4,13 +4,17 @@
  * these entries is in the tree.
  */
 import { parse } from 'yaml';
-import { linesOf, parseProvenEvent, RELATED_FILE } from '../../../proofs/bundle.ts';
 import { hexEncode, utf8Encode } from '../../../proofs/bytes.ts';
 import { canonicalJson, type JsonObject, type JsonValue } from '../../../proofs/canonical-json.ts';
 import { isObject } from '../../../proofs/fields.ts';
 import { sha256 } from '../../../proofs/hash.ts';
-import { type CheckedEvent, checkOpenedEvent } from '../../../proofs/opened-event.ts';
+import type { CheckedEvent } from '../../../proofs/opened-event.ts';
 import { memberAt, textAt } from './json.ts';
+
+/** Whether `readRelated` has a use for it. */
+export function isOfUse({ event }: CheckedEvent): boolean {
+  return event['action'] === PUBLISH_CATALOGUE || event['action'] === PUBLISH_RULE;
+}
 
 /** The version of a rule that an event cites, as it was published before the event. */
 export interface RuleInForce {
@@ -31,13 +35,12 @@ export interface Related {
 
 export const NOTHING_RELATED: Related = { titleOf: () => undefined, ruleOf: () => undefined };
 
-export function readRelated(file: Uint8Array): Related {
+export function readRelated(entries: readonly CheckedEvent[]): Related {
   /** Titles by the name of the catalogue, `acme@1.4.0+sha256:…`. */
   const titles = new Map<string, ReadonlyMap<string, string>>();
   const rules = new Map<string, RuleInForce[]>();
   const versions = new Map<string, RuleInForce[]>();
-  for (const line of linesOf(file, RELATED_FILE)) {
-    const { index, event } = checkOpenedEvent(parseProvenEvent(line).opened);
+  for (const { index, event } of entries) {
     if (event['action'] === PUBLISH_CATALOGUE) {
       const catalogue = readCatalogue(textAt(event, 'context', 'text') ?? '');
       if (catalogue !== undefined) titles.set(catalogue.label, catalogue.titles);

@@ -54,7 +54,7 @@ function examinedList({ report, bytes, sha256, durationMs, head }: Judged): HTML
       (['Log time', `${timeOrEnd(bundle.from_us, 'the beginning')} to ${timeOrEnd(bundle.to_us, 'the end')}`] as const),
     bundle && (['Answer', answerOf(bundle)] as const),
     head && (['Head', `${formatCount(head.size, 'entry', 'entries')}; your policy asks for ${head.quorum}`] as const),
-    bound === undefined ? undefined : (['Time', `Everything in it ${bound}.`] as const),
+    bound === undefined || report.verdict === 'FAIL' ? undefined : (['Time', `Everything in it ${bound}.`] as const),
     ['File', [`${formatBytes(bytes)}, SHA-256 `, h('code', {}, sha256)]],
     [
       'Verified',

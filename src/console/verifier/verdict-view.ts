@@ -5,6 +5,9 @@ import { VERDICT_MEANING } from './words.ts';
 
 type Verdict = FileReport['verdict'];
 
+/** What claims.ts says of a plain PASS; the sentence above it says as much. */
+const NO_REASON = 'every claim was checked and holds';
+
 /** `level` is that of the heading. */
 export function verdictBanner(
   { verdict, reason, failure }: Pick<FileReport, 'verdict' | 'reason' | 'failure'>,
@@ -20,7 +23,7 @@ export function verdictBanner(
       { class: 'verdict-words' },
       h(level, { class: 'verdict-word' }, verdict),
       h('p', { class: 'verdict-meaning' }, VERDICT_MEANING[verdict]),
-      h('p', { class: 'verdict-reason' }, sentence(reason)),
+      reason !== NO_REASON && h('p', { class: 'verdict-reason' }, sentence(reason)),
       place.length > 0 &&
         h(
           'dl',

@@ -47,7 +47,7 @@ type Verdict = FileReport['verdict'];
 
 export const VERDICT_MEANING: Readonly<Record<Verdict, string>> = {
   PASS: 'Every claim was checked against your policy, and holds.',
-  FAIL: 'At least one claim is false. Do not rely on this file.',
+  FAIL: 'At least one claim is false. Do not rely on it.',
   INCOMPLETE: 'Something could not be checked. This is not a pass.',
 };
 
