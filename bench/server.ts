@@ -20,6 +20,7 @@ import { openLevelStore } from '../src/store/leveldb.ts';
 import { openTokenStore } from '../src/trail/access.ts';
 import { OWN_PRODUCER } from '../src/trail/record.ts';
 import { openTrail } from '../src/trail/trail.ts';
+import { saveState } from '../src/trail/watch/state-file.ts';
 import { fillLog } from './lib/search-events.ts';
 import type { FeatureSettings, ServerSettings } from './lib/server-process.ts';
 import { answerParent } from './lib/server-side.ts';
@@ -46,6 +47,12 @@ const { contextFor: withoutCatalogue } = await openPrepareSource(identity.secret
 const { contextFor: fullContext, useCatalogue } = await openPrepareSource(identity.secret, allowedCards);
 useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
 const trail = await openTrail({ log, prepareContext: fullContext });
+if (fillEvents > 0) {
+  await fillLog(log, contextWith(features, 'tok_filled'), fillEvents);
+  // As if the watch had seen them: it begins where the log ends.
+  const state = { examinedSize: log.treeSize(), parts: new Map(), alertFrom: null };
+  await saveState(join(logDirectory, 'watch.state'), log, state);
+}
 const watch = features.watch
   ? await openLogWatch(logDirectory, { log, trail, logger: SILENT_LOGGER, fetch })
   : undefined;
@@ -55,7 +62,6 @@ const prepareContext = watch === undefined ? contextFor : withClock(contextFor, 
 const tokens = await openTokenStore(join(logDirectory, 'tokens.json'));
 const { token: producerToken } = await tokens.create({ role: 'producer', name: 'bench' });
 const { token: auditorToken } = await tokens.create({ role: 'auditor', name: 'bench' });
-if (fillEvents > 0) await fillLog(log, watch, prepareContext('tok_filled'), fillEvents);
 const app = createApp({ logs: new Map([[LOG_NAME, { log, tokens, prepareContext, trail }]]), processMetrics: true });
 const server = await serveApp(app);
 

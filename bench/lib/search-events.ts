@@ -2,11 +2,21 @@
  * The events of bench/search.ts: what a filter can ask of event `i` follows from its number, so that every answer can be
  * checked. They are put straight into the log, in the server's process and before it listens: through the front door,
  * ten million events take an hour.
+ *
+ * From `submit` on they go the way of all events: entries, tree, contents, ids, search terms, heads. What comes before
+ * that is made cheaply: all have the same salts, so that a field that many have in common is committed to once. They say
+ * what `prepareEvent` makes of the same JSON, which is compared, and what is stored verifies as always.
  */
+import { canonicalJson } from '../../proofs/canonical-json.ts';
+import { CARD_LABEL, LOG_FIELD_ID } from '../../proofs/card.ts';
+import { CborWriter } from '../../proofs/cbor-writer.ts';
+import { commitField, SALT_BYTES } from '../../proofs/commitment.ts';
+import { fieldTexts, logText } from '../../src/events/contents.ts';
 import { prepareEvent } from '../../src/events/prepare.ts';
-import type { PrepareContext } from '../../src/events/types.ts';
+import { termsOf } from '../../src/events/terms.ts';
+import type { PrepareContext, Prepared } from '../../src/events/types.ts';
 import type { Log } from '../../src/log/types.ts';
-import type { Watch } from '../../src/trail/watch/watch.ts';
+import { nativeHasher } from '../../src/store/native-hasher.ts';
 
 const DAYS = 150;
 const DAY_MS = 86_400_000;
@@ -19,9 +29,12 @@ export const SPREADS = 50;
 const SPREAD_EVENTS = 150;
 const ACTIONS = ['role.grant', 'role.revoke', 'user.create', 'user.suspend'] as const;
 
-/** Events of one group, and groups after which the watch has to have caught up. */
-const GROUP_EVENTS = 500;
-const GROUPS_AHEAD = 10;
+const GROUP_EVENTS = 1000;
+const PROGRESS_GROUPS = 500;
+/** Encoded fields that are kept: more than there are that several events have in common. */
+const MAX_KEPT_FIELDS = 300_000;
+/** Events that are compared with what `prepareEvent` makes of them. */
+const COMPARED_EVENTS = 100;
 
 /** Events of the actor `u_N`, with N below ACTORS. */
 export function eventsOfActor(actor: number, eventCount: number): number {
@@ -43,8 +56,8 @@ function eventOf(i: number, eventCount: number) {
     actor: { type: 'user', id: i === uniqueEvent(eventCount) ? 'u_unique' : `u_${i % ACTORS}`, role: 'member' },
     action: ACTIONS[i % ACTIONS.length] ?? '',
     target: { type: even ? 'user' : 'invoice', id: `t_${i % TARGETS}` },
-    outcome: { result: even ? 'success' : 'denied' },
-    authorization: { decision: 'allow', rule: `policy.access.v${i % 7}#owner` },
+    outcome: { result: even ? ('success' as const) : ('denied' as const) },
+    authorization: { decision: 'allow' as const, rule: `policy.access.v${i % 7}#owner` },
     ...(spread < SPREADS ? { correlation_id: `spread-${spread}` } : {}),
     context: {
       granted_role: 'viewer',
@@ -55,28 +68,81 @@ function eventOf(i: number, eventCount: number) {
   };
 }
 
-/** Submits the events; each is accepted, and looked at by the watch. */
-export async function fillLog(
-  log: Log,
-  watch: Watch | undefined,
-  context: PrepareContext,
-  eventCount: number,
-): Promise<void> {
+/** Submits the events, from the first on; each is accepted. */
+export async function fillLog(log: Log, context: PrepareContext, eventCount: number): Promise<void> {
   const startedMs = performance.now();
-  const encoder = new TextEncoder();
-  let groups = 0;
+  const prepare = createPrepare(context, eventCount);
   for (let first = 0; first < eventCount; first += GROUP_EVENTS) {
     const count = Math.min(GROUP_EVENTS, eventCount - first);
-    const results = await log.submit(
-      Array.from({ length: count }, (_, i) =>
-        prepareEvent(encoder.encode(JSON.stringify(eventOf(first + i, eventCount))), context),
-      ),
-    );
+    const results = await log.submit(Array.from({ length: count }, (_, i) => prepare(first + i)));
     if (results.some(({ status }) => status !== 'accepted')) throw new Error(`events from ${first} on were not taken`);
-    groups += 1;
-    if (groups % GROUPS_AHEAD === 0) await watch?.caughtUp();
-    if (groups % 200 !== 0) continue;
+    if ((first / GROUP_EVENTS + 1) % PROGRESS_GROUPS !== 0) continue;
     process.stdout.write(`${first + count} events, ${Math.round((performance.now() - startedMs) / 1000)} s\n`);
   }
-  await watch?.caughtUp();
+}
+
+interface EncodedField {
+  /** In the contents of an event: id, text and salt. */
+  readonly contents: Uint8Array;
+  /** In its card: id and commitment. */
+  readonly card: Uint8Array;
+}
+
+function createPrepare(context: PrepareContext, eventCount: number): (i: number) => Prepared {
+  const { producerId } = context;
+  const encoder = new TextEncoder();
+  const properly = (i: number): Prepared =>
+    prepareEvent(encoder.encode(JSON.stringify(eventOf(i, eventCount))), context);
+  const model = properly(0);
+  const log = logText(model.contents);
+  const salt = new Uint8Array(SALT_BYTES).fill(7);
+  const kept = new Map<string, EncodedField>();
+  const encode = (id: string, text: string): EncodedField => ({
+    contents: new CborWriter().array(3).text(id).text(text).bytes(salt).copy(),
+    card: new CborWriter()
+      .array(2)
+      .text(id)
+      .bytes(commitField(salt, id, text, nativeHasher))
+      .copy(),
+  });
+  const encodeOnce = (id: string, value: Parameters<typeof canonicalJson>[0]): EncodedField => {
+    const text = canonicalJson(value);
+    if (id === 'event_id') return encode(id, text);
+    const name = `${id} ${text}`;
+    const field = kept.get(name) ?? encode(id, text);
+    if (kept.size < MAX_KEPT_FIELDS) kept.set(name, field);
+    return field;
+  };
+  const logCommitment = commitField(salt, LOG_FIELD_ID, log, nativeHasher);
+  const logContents = new CborWriter().array(2).text(log).bytes(salt).copy();
+  const writer = new CborWriter();
+  const prepare = (i: number): Prepared => {
+    const event = eventOf(i, eventCount);
+    const fields = Object.entries(event)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([id, value]) => encodeOnce(id, value));
+    writer.restart().array(2).text(CARD_LABEL).array(fields.length);
+    for (const { card } of fields) writer.encoded(card);
+    const cardHash = nativeHasher.sha256(writer.view());
+    writer.restart().array(3).null().array(fields.length);
+    for (const { contents } of fields) writer.encoded(contents);
+    const contents = writer.encoded(logContents).copy();
+    const contentMac = new Uint8Array(model.contentMac.length);
+    new DataView(contentMac.buffer).setFloat64(0, i);
+    const occurredAtUs = 1000 * Date.parse(event.occurred_at);
+    const terms = termsOf(event, { producerId, eventClass: context.classOf?.(event.action), occurredAtUs });
+    return {
+      ...model,
+      ...{ eventId: event.event_id, cardHash, logCommitment, contents, contentMac, occurredAtUs, terms },
+    };
+  };
+  for (let i = 0; i < Math.min(COMPARED_EVENTS, eventCount); i++) {
+    const [made, proper] = [prepare(i), properly(i)].map((one) => [
+      fieldTexts(one.contents),
+      one.terms,
+      one.producerId,
+    ]);
+    if (JSON.stringify(made) !== JSON.stringify(proper)) throw new Error(`event ${i} is made wrongly`);
+  }
+  return prepare;
 }
