@@ -164,6 +164,7 @@ export function evaluateFilter(filter: BundleFilter, event: FilteredEvent): Filt
 const FILTER_MEMBERS: ReadonlySet<string> = new Set(['filters', 'from_us', 'to_us', 'occurred']);
 const OUTCOMES: readonly string[] = ['denied', 'failure', 'success'];
 const PREFIX_SUFFIX = '.*';
+const PART_MARK = '#';
 
 /** True, false, or the id of the field that would tell. */
 type Condition = boolean | string;
@@ -206,8 +207,15 @@ function isBreakGlass(read: ReadMember): Condition {
 }
 
 function accepts(name: BundleFilterName, wanted: string, value: string): boolean {
+  if (name === 'rule') return wanted === value || wanted === wholeRule(value);
   if (name !== 'action' || !wanted.endsWith(PREFIX_SUFFIX)) return wanted === value;
   return value.startsWith(wanted.slice(0, -1));
+}
+
+/** The rule of which a part is cited: `policy.access.grant.v3` of `policy.access.grant.v3#owner`; undefined for no part. */
+export function wholeRule(cited: string): string | undefined {
+  const mark = cited.indexOf(PART_MARK);
+  return mark > 0 ? cited.slice(0, mark) : undefined;
 }
 
 /** The members that a filter looks at. */

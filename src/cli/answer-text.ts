@@ -142,9 +142,17 @@ function describeRule({ cited, verdict, version, in_force: inForce }: CitedRule)
   return [
     verdict === 'in-force' ? cited : `${verdict === 'unapproved' ? 'NOT APPROVED' : 'SUPERSEDED'}  ${cited}`,
     `version ${version.version} by ${author}, ${describeApproval(version)}`,
-    `published as entry ${index} at ${published_at}, ${other === '' ? 'in force at this entry' : `replaced by ${other}`}`,
+    `published as entry ${index} at ${published_at}, ${other === '' ? STANDING[verdict] : `replaced by ${other}`}`,
   ];
 }
+
+/** Of the newest version at the entry of an event. */
+const STANDING: Readonly<Record<CitedRule['verdict'], string>> = {
+  'in-force': 'in force at this entry',
+  unapproved: 'the newest at this entry',
+  superseded: 'replaced at this entry',
+  unknown: 'not in force at this entry',
+};
 
 function describeActor(actor: JsonValue | undefined): string {
   if (!isObject(actor)) return '(not shown)';

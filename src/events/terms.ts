@@ -7,6 +7,7 @@
  * `p` are the beginnings of an action, for `role.*`; `d` the month and the day of `occurred_at` in UTC, so that a range of
  * days is a short list of terms. Writer and reader of the index both make their terms here, so that they cannot disagree.
  */
+import { wholeRule } from '../../proofs/filter.ts';
 import type { AuditEvent } from './schema.ts';
 
 const LETTERS = {
@@ -88,7 +89,12 @@ export function termsOf(
     terms.push(searchTerm('target', event.target.id), searchTerm('target_type', event.target.type));
   }
   if (event.tenant !== undefined) terms.push(searchTerm('tenant', event.tenant));
-  if (event.authorization?.rule !== undefined) terms.push(searchTerm('rule', event.authorization.rule));
+  const cited = event.authorization?.rule;
+  if (cited !== undefined) {
+    terms.push(searchTerm('rule', cited));
+    const whole = wholeRule(cited);
+    if (whole !== undefined) terms.push(searchTerm('rule', whole));
+  }
   if (event.correlation_id !== undefined) terms.push(searchTerm('correlation_id', event.correlation_id));
   if (isBreakGlass(event)) terms.push(searchTerm('break_glass', 'true'));
   return terms;

@@ -3,9 +3,9 @@
     verify.py --policy POLICY.txt [--pin HEAD] [--at TIME] FILE      (exit 0 PASS, 1 FAIL, 2 INCOMPLETE)
 
 Standard library, and `cryptography` for Ed25519. ML-DSA-44 lines (type 0x06) are skipped, as they can only add to the
-Ed25519 lines; fork proofs need two heads of one size here.
+Ed25519 lines; fork proofs need two heads of one size here; reports of samples are for verify_sample.py.
 """
-import argparse, base64, datetime, hashlib, io, json, os, re, struct, sys, zipfile, zlib
+import argparse, base64, datetime, hashlib, io, json, os, re, struct, sys, verify_sample, zipfile, zlib
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -47,6 +47,7 @@ def decode(raw):
 # --- JSON -------------------------------------------------------------------------------------------------------------
 def members(items): return need(len(dict(items)) == len(items), 'a member name occurs twice') or dict(items)
 def parse(text): return json.loads(text, object_pairs_hook=members)
+def canonical(value): return json.dumps(value, sort_keys=True, separators=(',', ':'), ensure_ascii=False).encode()
 
 # --- Trees (RFC 6962) -------------------------------------------------------------------------------------------------
 def split(n): return 1 << (n - 1).bit_length() - 1
@@ -150,6 +151,7 @@ def check_event(event):
 RELATED = {f'countersign.{kind}' for kind in ('rule.publish', 'catalogue.publish', 'key.register', 'key.revoke',
                                               'finding.raise', 'finding.acknowledge')}
 KNOWN = set('format origin mode asked query scope range size pinned counts files limits'.split())
+MODES = {'complete': {'population'}, 'selected': set(), 'sample': {'population', 'sample.json'}}
 HIDDEN = object()
 MEMBERS = {'action': 'action', 'actor': 'actor.id', 'class': 'log.class', 'correlation_id': 'correlation_id',
            'outcome': 'outcome.result', 'rule': 'authorization.rule', 'target': 'target.id', 'target_type': 'target.type',
@@ -176,15 +178,16 @@ def matches(query, event):
         else:
             value = event['producer'] if name == 'producer' else member(event, MEMBERS[name])
             prefix = lambda w: name == 'action' and w.endswith('.*') and isinstance(value, str) and value.startswith(w[:-1])
-            results.append(None if value is HIDDEN else any(value == w or prefix(w) for w in wanted))
+            part = lambda w: name == 'rule' and isinstance(value, str) and value.split('#')[0] == w
+            results.append(None if value is HIDDEN else any(value == w or prefix(w) or part(w) for w in wanted))
     if 'occurred' in query:
         value, days = member(event, 'occurred_at'), query['occurred']
         results.append(None if value is HIDDEN else isinstance(value, str) and days['from'] <= day(value) <= days['to'])
     return False if False in results else None if None in results else True
 
 # --- Verdicts ---------------------------------------------------------------------------------------------------------
-ORDER = ('contents receipt files manifest log-signature witnesses pin inclusion manifest-signature digests population range '
-         'events completeness matches counts related producer-signatures fork').split()
+ORDER = ('contents receipt files manifest log-signature witnesses pin inclusion manifest-signature digests population range commit '
+         'reveal head drand seed history sample events completeness matches counts related producer-signatures fork').split()
 class Report:
     """The first result of a claim that is not a pass decides it for good."""
     def __init__(self): self.claims = {}
@@ -253,18 +256,15 @@ def judge_bundle(report, raw, pol, pin, at):
     if files is None: return
     def manifest_of():
         m = parse(files['manifest.json'].decode())
-        plain = json.dumps(m, sort_keys=True, separators=(',', ':'), ensure_ascii=False)
-        need(plain.encode() == files['manifest.json'], 'not canonical')
-        need(set(m) - {'control'} == KNOWN and m['format'] == 'countersign/bundle/v1', 'format')
-        need(m['mode'] in ('complete', 'selected'), 'mode')
+        need(canonical(m) == files['manifest.json'], 'not canonical')
+        need(set(m) - {'control'} == KNOWN and m['format'] == 'countersign/bundle/v1' and m['mode'] in MODES, 'format')
         need(set(m['query']) <= {'filters', 'from_us', 'to_us', 'occurred'}, 'query')
         need(set(m['query']['filters']) <= {*MEMBERS, 'producer', 'break_glass'}, 'unknown filter')
         start, end = m['range']['start'], m['range']['end']
-        need(m['counts']['population'] == end - start and end <= m['size'], 'range')
-        return m
+        return need(m['counts']['population'] == end - start and end <= m['size'], 'range') or m
     wanted = {'manifest.json', 'manifest.sig', 'checkpoint', 'events.ndjson', 'related.ndjson', 'policy.txt', 'README.txt'}
     m = report.claim('manifest', manifest_of) if 'manifest.json' in files else None
-    if m and m['mode'] == 'complete': wanted.add('population')
+    if m: wanted |= MODES[m['mode']]
     if m and m['pinned'] is not None: wanted.add('consistency')
     if m or 'manifest.json' not in files:
         report.claim('files', lambda: need(set(files) == wanted, f'missing or extra: {sorted(set(files) ^ wanted)}'))
@@ -275,16 +275,16 @@ def judge_bundle(report, raw, pol, pin, at):
     def signature():
         body, sigs = note(files['manifest.sig'].decode())
         check_log_signature(pol, checked.origin, body, sigs)
-        digest = base64.b64encode(sha(files['manifest.json'])).decode()
-        need(body == f'countersign/bundle/v1\n{checked.origin}\n{digest}\n', 'signature of another manifest')
+        text = f'countersign/bundle/v1\n{checked.origin}\n{base64.b64encode(sha(files["manifest.json"])).decode()}\n'
+        need(body == text, 'signature of another manifest')
     report.claim('manifest-signature', signature)
     digests = {n: {'bytes': len(raw), 'sha256': sha(raw).hex()} for n, raw in files.items() if n[:9] != 'manifest.'}
     report.claim('digests', lambda: need(m['files'] == digests, 'other files than the manifest names'))
     if m['size'] != checked.size: return
-    start, end, query, complete = m['range']['start'], m['range']['end'], m['query'], m['mode'] == 'complete'
+    (start, end), query, mode, complete = (m['range'][n] for n in ('start', 'end')), m['query'], m['mode'], m['mode'] == 'complete'
     low, high = query.get('from_us', 0), query.get('to_us', 1 << 62)
     counts = dict(population=end - start, matched=0, withheld=0, erased=0)
-    unsure, strange, own, hidden, unknown, shown, keys, revoked = [], [], [], [], [], set(), {}, {}
+    unsure, strange, own, hidden, unknown, shown, keys, revoked = [], [], [], [], [], {}, {}, {}
     def signed(event):
         if event['producer'] not in keys: return unknown.append(event['index'])
         (since, public), until = keys[event['producer']], revoked.get(event['producer'], event['index'])
@@ -307,7 +307,7 @@ def judge_bundle(report, raw, pol, pin, at):
             index, action, target = event['index'], str(event['values'].get('action')), event['values'].get('target') or {}
             need(index > max(shown, default=-1), 'out of order')
             need(event['producer'] == 'countersign' and action.startswith('countersign.'), 'none of the log')
-            shown.add(index)
+            shown[index] = event
             if action == 'countersign.key.revoke' and target.get('id') in keys: revoked.setdefault(target['id'], index)
             if action == 'countersign.key.register' and 'context' in event['values']:
                 public = b64(event['values']['context']['public_key'])
@@ -339,17 +339,18 @@ def judge_bundle(report, raw, pol, pin, at):
             need(last < event['index'] and start <= event['index'] < end and low <= event['time'] < high, 'out of range')
             last = tally(event)
         if not complete and not given: raise Open('no event is shown')
-    if complete:
+    if mode != 'selected':
         first, entries = report.claim('population', population) or (0, None)
         if entries is None: return
         report.claim('range', in_range)
     elif not files['events.ndjson']: report.put('range', 'INCOMPLETE', 'no event is shown')
-    report.claim('events', events)
-    if report.claims['events'][0] == 'FAIL': return
-    if not complete: report.claim('matches', lambda: need(not strange, f'event {strange[:1]} is no match'))
-    if unsure: report.put('completeness' if complete else 'matches', 'INCOMPLETE', f'complete except these: {unsure}')
+    if mode != 'sample': report.claim('events', events)
+    else: verify_sample.judge(sys.modules[__name__], report, m, files, checked, shown, first, entries, counts, unsure, signed)
+    if report.claims.get('events', ('FAIL',))[0] == 'FAIL': return
+    if mode == 'selected': report.claim('matches', lambda: need(not strange, f'event {strange[:1]} is no match'))
+    if unsure: report.put('matches' if mode == 'selected' else 'completeness', 'INCOMPLETE', f'not decided: {unsure}')
     report.claim('counts', lambda: need(counts == m['counts'], f'{counts} counted'))
-    if complete: report.claim('related', lambda: need(set(own) <= shown, f'missing: {set(own) - shown}'))
+    if complete: report.claim('related', lambda: need(set(own) <= set(shown), f'missing: {set(own) - set(shown)}'))
     if complete and hidden: report.put('related', 'INCOMPLETE', f'these do not show their action: {hidden}')
     if unknown: report.put('producer-signatures', 'INCOMPLETE', f'no registration of the key for {unknown}')
 def judge_receipt(report, text, event, pol, pin, at):
