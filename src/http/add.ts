@@ -5,8 +5,8 @@
 import { Type } from '@sinclair/typebox';
 import { MAX_BUNDLE_ENTRY_BYTES } from '../../proofs/tile.ts';
 import { LogError } from '../log/types.ts';
-import { respond, SECURITY_HEADERS, TEXT_CONTENT_TYPE } from './respond.ts';
-import type { RawExchange, RawRoute } from './route.ts';
+import { type PlainAnswer, SECURITY_HEADERS, TEXT_CONTENT_TYPE } from './respond.ts';
+import type { HotExchange, RawRoute, ServedRawLog } from './route.ts';
 
 export const addRoutes: readonly RawRoute[] = [
   {
@@ -26,13 +26,16 @@ export const addRoutes: readonly RawRoute[] = [
         503: { description: 'Overloaded or stopped: nothing was stored; try again after Retry-After.' },
       },
     },
-    handle: add,
+    answer: add,
   },
 ];
 
 const HEADERS = { ...SECURITY_HEADERS, 'content-type': TEXT_CONTENT_TYPE, 'cache-control': 'no-store' } as const;
 
-async function add({ c, served: { log }, services: { bodies, metrics } }: RawExchange): Promise<Response> {
+async function add(exchange: HotExchange<ServedRawLog>): Promise<PlainAnswer> {
+  const { c, served, services } = exchange;
+  const { log } = served;
+  const { bodies, metrics } = services;
   const entry = await bodies.read(c, MAX_BUNDLE_ENTRY_BYTES);
   const startedMs = performance.now();
   try {
@@ -40,7 +43,7 @@ async function add({ c, served: { log }, services: { bodies, metrics } }: RawExc
     if (result === undefined) throw new Error('the log answered nothing for one entry');
     metrics.submitTook(log.name, performance.now() - startedMs);
     metrics.submitted(log.name, result.status, 1);
-    return respond(200, `${result.index}`, HEADERS);
+    return { status: 200, headers: HEADERS, body: `${result.index}` };
   } catch (error) {
     if (error instanceof LogError && error.code === 'overloaded') metrics.submitted(log.name, 'overloaded', 1);
     throw error;

@@ -7,11 +7,12 @@ import { Hono } from 'hono';
 import { addRoutes } from './add.ts';
 import { createBodyReader } from './body.ts';
 import { catalogueRoutes } from './catalogue.ts';
+import { createDirect, type DirectHandler } from './direct.ts';
 import { eventRoutes } from './events.ts';
 import { evidenceRoutes } from './evidence.ts';
 import { createExportGate, exportRoutes } from './export.ts';
 import { findingRoutes } from './findings.ts';
-import { headRoutes } from './heads.ts';
+import { createNoteHeaders, headRoutes } from './heads.ts';
 import { createCheckpointJudge, healthRoutes } from './health.ts';
 import { indexRoute } from './index-page.ts';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
@@ -25,6 +26,7 @@ import {
   type App,
   type AppContext,
   type AppEnv,
+  type HotRoute,
   type HttpLogger,
   METHODS,
   type Route,
@@ -90,7 +92,13 @@ export const ROUTES: readonly Route[] = [
   ...LOG_ROUTES,
 ];
 
-export function createApp(options: AppOptions): App {
+/** The application, and the hot routes that the listener may answer without it. */
+export interface Site {
+  readonly app: App;
+  readonly direct: DirectHandler;
+}
+
+export function createApp(options: AppOptions): Site {
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const services: Services = {
     logs: options.logs,
@@ -99,6 +107,7 @@ export function createApp(options: AppOptions): App {
     waits: createWaits(limits),
     exports: createExportGate(limits),
     judgeCheckpoint: createCheckpointJudge(),
+    noteHeaders: createNoteHeaders(),
     metrics: createMetrics(options.logs, { withProcess: options.processMetrics ?? false }),
     logger: options.logger ?? { error() {} },
     nowMs: options.nowMs ?? Date.now,
@@ -113,7 +122,11 @@ export function createApp(options: AppOptions): App {
     return response;
   });
   app.onError((error, c) => refuse(error, c, services));
-  return app;
+  return { app, direct: createDirect(ROUTES.filter(isHot), services) };
+}
+
+function isHot(route: Route): route is HotRoute {
+  return route.access === 'hot' || route.access === 'raw';
 }
 
 /** 405 if another method is at home at this path, 404 otherwise. */

@@ -4,14 +4,14 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { HttpProblem } from './problems.ts';
-import type { AppContext } from './route.ts';
+import type { RequestView } from './route.ts';
 
 export interface BodyReader {
   /**
    * All bytes of the body. Throws HttpProblem `body-too-large`, `body-timeout`, `body-aborted`, `too-many-bodies` or
    * `unsupported-content-encoding`.
    */
-  read(c: AppContext, maxBytes: number): Promise<Uint8Array>;
+  read(c: RequestView, maxBytes: number): Promise<Uint8Array>;
 }
 
 export interface BodyReaderOptions {
@@ -42,7 +42,7 @@ export function createBodyReader({ bodyTimeoutMs, maxBufferedBytes }: BodyReader
   };
 }
 
-function expectedBytes(c: AppContext, maxBytes: number): number {
+function expectedBytes(c: RequestView, maxBytes: number): number {
   const encoding = c.req.header('content-encoding');
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new HttpProblem('unsupported-content-encoding', 'Send the body as it is, without a content encoding.');

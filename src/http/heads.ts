@@ -9,17 +9,17 @@ import { Type } from '@sinclair/typebox';
 import { MAX_BUNDLE_ENTRY_BYTES } from '../../proofs/tile.ts';
 import { MAX_EVENT_BYTES } from '../events/limits.ts';
 import { HttpProblem } from './problems.ts';
-import { PUBLIC_HEADERS, publicJson, respond, TEXT_CONTENT_TYPE } from './respond.ts';
-import { type AppContext, isRaw, type LogExchange, type PublicRoute } from './route.ts';
+import { type PlainAnswer, PUBLIC_HEADERS, publicJson, TEXT_CONTENT_TYPE } from './respond.ts';
+import { type HotExchange, type HotReadRoute, isRaw, type LogExchange, type PublicRoute } from './route.ts';
 import { CosignaturesAnswer, LogDescription } from './schemas.ts';
 
 const NOTE_CONTENT = { 'text/plain': Type.String({ description: 'A signed note (C2SP tlog-checkpoint).' }) };
 
-export const headRoutes: readonly PublicRoute[] = [
+export const headRoutes: readonly (PublicRoute | HotReadRoute)[] = [
   {
     method: 'GET',
     path: '/:log/checkpoint',
-    access: 'public',
+    access: 'hot',
     description: {
       summary: 'The newest checkpoint that the quorum of witnesses has cosigned',
       answers: {
@@ -28,12 +28,13 @@ export const headRoutes: readonly PublicRoute[] = [
         404: { description: 'Nothing was published yet.' },
       },
     },
-    handle: ({ c, served }) => noteAnswer(c, served.log.checkpoint(), 'No checkpoint has reached the quorum yet.'),
+    answer: (exchange) =>
+      noteAnswer(exchange, exchange.served.log.checkpoint(), 'No checkpoint has reached the quorum yet.'),
   },
   {
     method: 'GET',
     path: '/:log/head',
-    access: 'public',
+    access: 'hot',
     description: {
       summary: 'The newest signed head, cosigned or not, for witnesses to fetch',
       answers: {
@@ -42,7 +43,7 @@ export const headRoutes: readonly PublicRoute[] = [
         404: { description: 'Nothing was signed yet.' },
       },
     },
-    handle: ({ c, served }) => noteAnswer(c, served.log.head(), 'The log has not signed a head yet.'),
+    answer: (exchange) => noteAnswer(exchange, exchange.served.log.head(), 'The log has not signed a head yet.'),
   },
   {
     method: 'GET',
@@ -71,11 +72,31 @@ export const headRoutes: readonly PublicRoute[] = [
   },
 ];
 
-function noteAnswer(c: AppContext, note: string | undefined, missing: string): Response {
+function noteAnswer({ c, services }: HotExchange, note: string | undefined, missing: string): PlainAnswer {
   if (note === undefined) throw new HttpProblem('no-head-yet', missing);
-  const etag = `"${hash('sha256', note, 'hex').slice(0, 32)}"`;
-  const headers = { ...PUBLIC_HEADERS, 'content-type': TEXT_CONTENT_TYPE, 'cache-control': 'no-cache', etag };
-  return namesEtag(c.req.header('if-none-match'), etag) ? respond(304, null, headers) : respond(200, note, headers);
+  const headers = services.noteHeaders(note);
+  const known = namesEtag(c.req.header('if-none-match'), headers.etag);
+  return known ? { status: 304, headers, body: null } : { status: 200, headers, body: note };
+}
+
+/** The headers of a note, with its entity tag. */
+export type NoteHeaders = (note: string) => Readonly<Record<string, string>> & { readonly etag: string };
+
+/** Notes that are asked for now: the checkpoint and the head of each log, and little that is older. */
+const MAX_KEPT_NOTES = 64;
+
+/** Kept, because the same text is asked for thousands of times before the next one comes. */
+export function createNoteHeaders(): NoteHeaders {
+  const kept = new Map<string, ReturnType<NoteHeaders>>();
+  return (note) => {
+    const known = kept.get(note);
+    if (known !== undefined) return known;
+    const etag = `"${hash('sha256', note, 'hex').slice(0, 32)}"`;
+    const headers = { ...PUBLIC_HEADERS, 'content-type': TEXT_CONTENT_TYPE, 'cache-control': 'no-cache', etag };
+    if (kept.size >= MAX_KEPT_NOTES) kept.clear();
+    kept.set(note, headers);
+    return headers;
+  };
 }
 
 /** RFC 9110 §13.1.2: a list of entity tags, compared weakly, or `*`. */

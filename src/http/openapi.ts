@@ -63,11 +63,12 @@ export function openApiDocument(routes: readonly Route[]): Json {
 function operation(route: Route, path: string, components: Map<string, unknown>): Json {
   const { summary, parameters = [], body, answers } = route.description;
   const ofLog = route.access !== 'site';
-  const needsToken = route.access !== 'site' && route.access !== 'public';
+  const needsToken = route.access !== 'site' && route.access !== 'public' && route.access !== 'hot';
+  const role = route.access === 'raw' ? 'producer, or anyone where the log is open' : route.access;
   return {
     operationId: `${route.method.toLowerCase()}${path.replace(/[^A-Za-z0-9]+([A-Za-z0-9])?/g, (_, next = '') => next.toUpperCase())}`,
     summary,
-    ...(needsToken ? { description: `Role: ${route.access}.`, security: [{ token: [] }] } : { security: [] }),
+    ...(needsToken ? { description: `Role: ${role}.`, security: [{ token: [] }] } : { security: [] }),
     parameters: [
       ...(ofLog
         ? [{ name: 'log', in: 'path', required: true, description: 'Name of the log.', schema: { type: 'string' } }]

@@ -16,7 +16,7 @@ import { FindingError, type FindingErrorCode } from '../trail/findings.ts';
 import { QUERY_PARAMETER, QueryError } from '../trail/query.ts';
 import { OutOfScope } from '../trail/scope.ts';
 import { SearchError, type SearchErrorCode } from '../trail/search.ts';
-import { PUBLIC_HEADERS } from './respond.ts';
+import { type PlainAnswer, PUBLIC_HEADERS } from './respond.ts';
 
 export const PROBLEM_PREFIX = 'urn:countersign:problem:';
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
@@ -266,9 +266,10 @@ export function problemDocument(problem: Problem, instance?: string): Record<str
   };
 }
 
-export function problemResponse(problem: Problem, instance: string): Response {
-  return new Response(`${JSON.stringify(problemDocument(problem, instance))}\n`, {
+export function problemAnswer(problem: Problem, instance: string): PlainAnswer {
+  return {
     status: problem.status,
+    body: `${JSON.stringify(problemDocument(problem, instance))}\n`,
     headers: {
       // A page from anywhere may learn why it got no tile; nothing here is secret, and no cookie is ever looked at.
       ...PUBLIC_HEADERS,
@@ -276,7 +277,7 @@ export function problemResponse(problem: Problem, instance: string): Response {
       'cache-control': 'no-store',
       ...problem.extras.headers,
     },
-  });
+  };
 }
 
 function problem(code: ProblemCode, detail: string, extras: ProblemExtras = {}): Problem {

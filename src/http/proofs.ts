@@ -2,17 +2,17 @@
 import { base64Encode } from '../../proofs/bytes.ts';
 import type { Hash } from '../../proofs/hash.ts';
 import { invalidParameter, readQuery, requiredDecimal } from './query.ts';
-import { publicJson } from './respond.ts';
-import type { LogExchange, PublicRoute } from './route.ts';
+import { type PlainAnswer, publicJsonAnswer } from './respond.ts';
+import type { HotExchange, HotReadRoute } from './route.ts';
 import { ConsistencyProof, decimalParameter, InclusionProof } from './schemas.ts';
 
 const BEYOND = { description: 'The tree, or the newest signed head, does not reach that far.' };
 
-export const proofRoutes: readonly PublicRoute[] = [
+export const proofRoutes: readonly HotReadRoute[] = [
   {
     method: 'GET',
     path: '/:log/proof/inclusion',
-    access: 'public',
+    access: 'hot',
     description: {
       summary: 'Proof that the leaf `index` is in the tree of `size` leaves',
       parameters: [
@@ -24,12 +24,12 @@ export const proofRoutes: readonly PublicRoute[] = [
         404: BEYOND,
       },
     },
-    handle: inclusion,
+    answer: inclusion,
   },
   {
     method: 'GET',
     path: '/:log/proof/consistency',
-    access: 'public',
+    access: 'hot',
     description: {
       summary: 'Proof that the tree of `from` leaves is a prefix of the tree of `to` leaves',
       parameters: [
@@ -44,18 +44,18 @@ export const proofRoutes: readonly PublicRoute[] = [
         404: BEYOND,
       },
     },
-    handle: consistency,
+    answer: consistency,
   },
 ];
 
-async function inclusion({ c, served: { log } }: LogExchange): Promise<Response> {
+async function inclusion({ c, served: { log } }: HotExchange): Promise<PlainAnswer> {
   const query = readQuery(c, ['index', 'size']);
   const index = requiredDecimal(query, 'index');
   const size = requiredDecimal(query, 'size');
   if (index >= size) throw invalidParameter('index', 'must be below size');
   const proof = await log.inclusionProof(index, size);
   const [leafHash, root] = await Promise.all([log.leafHashAt(index), log.rootAt(size)]);
-  return publicJson({
+  return publicJsonAnswer({
     origin: log.origin,
     index,
     size,
@@ -65,14 +65,14 @@ async function inclusion({ c, served: { log } }: LogExchange): Promise<Response>
   });
 }
 
-async function consistency({ c, served: { log } }: LogExchange): Promise<Response> {
+async function consistency({ c, served: { log } }: HotExchange): Promise<PlainAnswer> {
   const query = readQuery(c, ['from', 'to']);
   const from = requiredDecimal(query, 'from');
   const to = requiredDecimal(query, 'to');
   if (from > to) throw invalidParameter('from', 'must not be above to');
   const proof = await log.consistencyProof(from, to);
   const [fromRoot, toRoot] = await Promise.all([log.rootAt(from), log.rootAt(to)]);
-  return publicJson({
+  return publicJsonAnswer({
     origin: log.origin,
     from,
     to,

@@ -5,10 +5,10 @@
 import { ProofError } from '../../proofs/errors.ts';
 import { parseDecimal } from '../../proofs/numbers.ts';
 import { HttpProblem } from './problems.ts';
-import type { AppContext } from './route.ts';
+import type { RequestView } from './route.ts';
 
 /** The parameters of the request. Throws `unknown-parameter`, or `invalid-parameter` for one that occurs twice. */
-export function readQuery<Name extends string>(c: AppContext, known: readonly Name[]): ReadonlyMap<Name, string> {
+export function readQuery<Name extends string>(c: RequestView, known: readonly Name[]): ReadonlyMap<Name, string> {
   const start = c.req.url.indexOf('?');
   const values = new Map<Name, string>();
   if (start === -1) return values;

@@ -18,6 +18,17 @@ export const TEXT_CONTENT_TYPE = 'text/plain; charset=utf-8';
 
 type Headers = Readonly<Record<string, string>>;
 
+/** An answer as data: hot routes give it, and both Hono and node:http alone can send it (direct.ts). */
+export interface PlainAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string | Uint8Array<ArrayBuffer> | null;
+}
+
+export function responseOf({ status, headers, body }: PlainAnswer): Response {
+  return respond(status, body, headers);
+}
+
 /** For holders of a token: never stored by a cache. */
 export function privateJson(status: number, value: unknown, headers: Headers = {}): Response {
   return respond(status, `${JSON.stringify(value)}\n`, {
@@ -29,14 +40,19 @@ export function privateJson(status: number, value: unknown, headers: Headers = {
 }
 
 /** For anyone, and new each time. */
-export function publicJson(value: unknown, headers: Headers = {}): Response {
-  return respond(200, `${JSON.stringify(value)}\n`, {
-    ...PUBLIC_HEADERS,
-    'content-type': JSON_CONTENT_TYPE,
-    'cache-control': 'no-cache',
-    ...headers,
-  });
+export function publicJson(value: unknown): Response {
+  return responseOf(publicJsonAnswer(value));
 }
+
+export function publicJsonAnswer(value: unknown): PlainAnswer {
+  return { status: 200, headers: PUBLIC_JSON_HEADERS, body: `${JSON.stringify(value)}\n` };
+}
+
+const PUBLIC_JSON_HEADERS = {
+  ...PUBLIC_HEADERS,
+  'content-type': JSON_CONTENT_TYPE,
+  'cache-control': 'no-cache',
+} as const;
 
 export function respond(status: number, body: string | Uint8Array<ArrayBuffer> | null, headers: Headers): Response {
   return new Response(body, { status, headers });

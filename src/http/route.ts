@@ -24,10 +24,12 @@ import { type Trail, tokenActor } from '../trail/trail.ts';
 import type { Watch } from '../trail/watch/watch.ts';
 import type { BodyReader } from './body.ts';
 import type { ExportGate } from './export.ts';
+import type { NoteHeaders } from './heads.ts';
 import type { CheckpointJudge } from './health.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';
-import { HttpProblem, type Problem, problemOf, problemResponse } from './problems.ts';
+import { HttpProblem, type Problem, problemAnswer, problemOf } from './problems.ts';
+import { type PlainAnswer, responseOf } from './respond.ts';
 import type { Waits } from './wait.ts';
 
 /** An audit log as it is served. */
@@ -72,6 +74,7 @@ export interface Services {
   readonly waits: Waits;
   readonly exports: ExportGate;
   readonly judgeCheckpoint: CheckpointJudge;
+  readonly noteHeaders: NoteHeaders;
   readonly metrics: HttpMetrics;
   readonly logger: HttpLogger;
   readonly nowMs: () => number;
@@ -84,6 +87,18 @@ export type AppEnv = { Bindings: Partial<HttpBindings> };
 export type AppContext = Context<AppEnv>;
 export type App = Hono<AppEnv>;
 
+/** What hot routes use of a request: Hono's context is one, and node:http alone makes one (direct.ts). */
+export interface RequestView {
+  readonly env?: Partial<HttpBindings>;
+  readonly req: {
+    readonly method: string;
+    /** Absolute. */
+    readonly url: string;
+    header(name: string): string | undefined;
+    readonly raw: { readonly body: ReadableStream<Uint8Array> | null };
+  };
+}
+
 export interface SiteExchange {
   readonly c: AppContext;
   readonly services: Services;
@@ -94,8 +109,11 @@ export interface LogExchange extends SiteExchange {
   readonly served: AnyServedLog;
 }
 
-export interface RawExchange extends SiteExchange {
-  readonly served: ServedRawLog;
+/** A request of a hot route. */
+export interface HotExchange<S extends AnyServedLog = AnyServedLog> {
+  readonly c: RequestView;
+  readonly services: Services;
+  readonly served: S;
 }
 
 export interface TokenExchange extends SiteExchange {
@@ -149,11 +167,21 @@ export interface PublicRoute extends RouteBase {
   readonly handle: Handler<LogExchange>;
 }
 
-/** Of raw logs: for holders of a producer token, and for anyone where the log is open. */
+/** A hot route that anyone may use: it is answered without Hono where that is possible (direct.ts). */
+export interface HotReadRoute extends RouteBase {
+  readonly access: 'hot';
+  readonly answer: HotHandler<AnyServedLog>;
+}
+
+/** Of raw logs: for holders of a producer token, and for anyone where the log is open. Hot as well. */
 export interface RawRoute extends RouteBase {
   readonly access: 'raw';
-  readonly handle: Handler<RawExchange>;
+  readonly answer: HotHandler<ServedRawLog>;
 }
+
+export type HotRoute = HotReadRoute | RawRoute;
+
+type HotHandler<S extends AnyServedLog> = (exchange: HotExchange<S>) => PlainAnswer | Promise<PlainAnswer>;
 
 /** Of audit logs. */
 export interface TokenRoute extends RouteBase {
@@ -161,7 +189,7 @@ export interface TokenRoute extends RouteBase {
   readonly handle: Handler<TokenExchange>;
 }
 
-export type Route = SiteRoute | PublicRoute | RawRoute | TokenRoute;
+export type Route = SiteRoute | PublicRoute | HotRoute | TokenRoute;
 
 export function register(app: App, route: Route, services: Services): void {
   const observe = services.metrics.route(route.method, route.path);
@@ -174,16 +202,20 @@ export function register(app: App, route: Route, services: Services): void {
 }
 
 /** Answers with the problem that an error is, and notes the unexpected ones in the server's own log. */
-export function refuse(error: unknown, c: AppContext, services: Services): Response {
+export function refuse(error: unknown, c: RequestView, services: Services): Response {
+  return responseOf(refusal(error, c, services));
+}
+
+export function refusal(error: unknown, c: RequestView, services: Services): PlainAnswer {
   const problem: Problem = problemOf(error);
   const instance = `urn:uuid:${services.newRequestId()}`;
   if (problem.status >= 500) {
     services.logger.error(
-      { instance, code: problem.code, method: c.req.method, path: c.req.path, err: error },
+      { instance, code: problem.code, method: c.req.method, path: pathOf(c), err: error },
       'refused',
     );
   }
-  return problemResponse(problem, instance);
+  return problemAnswer(problem, instance);
 }
 
 async function answer(c: AppContext, route: Route, services: Services): Promise<Response> {
@@ -191,7 +223,7 @@ async function answer(c: AppContext, route: Route, services: Services): Promise<
     if (route.access === 'site') return await route.handle({ c, services });
     const any = servedLog(c, services);
     if (route.access === 'public') return await route.handle({ c, services, served: any });
-    if (route.access === 'raw') return await route.handle({ c, services, served: admitted(c, rawLog(any)) });
+    if (route.access === 'hot' || route.access === 'raw') return responseOf(await answerHot(route, c, any, services));
     const served = auditLog(any);
     const token = await authenticate(c, served);
     try {
@@ -207,6 +239,17 @@ async function answer(c: AppContext, route: Route, services: Services): Promise<
   } catch (error) {
     return refuse(error, c, services);
   }
+}
+
+/** The answer of a hot route about this log. Throws what the frame around it turns into a problem. */
+export function answerHot(
+  route: HotRoute,
+  c: RequestView,
+  served: AnyServedLog,
+  services: Services,
+): PlainAnswer | Promise<PlainAnswer> {
+  if (route.access === 'hot') return route.answer({ c, services, served });
+  return route.answer({ c, services, served: admitted(c, rawLog(served)) });
 }
 
 function servedLog(c: AppContext, services: Services): AnyServedLog {
@@ -230,17 +273,24 @@ function auditLog(served: AnyServedLog): ServedLog {
   throw new HttpProblem('not-an-audit-log', 'This log holds opaque bytes: POST them to add, GET its tiles and proofs.');
 }
 
+/** The path as it was sent, without the query. */
+function pathOf({ req: { url } }: RequestView): string {
+  const path = url.slice(url.indexOf('/', url.indexOf('//') + 2));
+  const queryStart = path.indexOf('?');
+  return queryStart === -1 ? path : path.slice(0, queryStart);
+}
+
 const BEARER = /^Bearer +([!-~]+) *$/i;
 
 /** The text of the bearer token of the request. Throws HttpProblem `missing-token`; undefined if it is malformed. */
-function bearerToken(c: AppContext, served: AnyServedLog): string | undefined {
+function bearerToken(c: RequestView, served: AnyServedLog): string | undefined {
   const header = c.req.header('authorization');
   if (header !== undefined) return BEARER.exec(header)?.[1];
   throw unauthorised('missing-token', served, 'Send the header "Authorization: Bearer <token>".');
 }
 
 /** What is refused here leaves no entry: a raw log has nowhere to put one. */
-function admitted(c: AppContext, served: ServedRawLog): ServedRawLog {
+function admitted(c: RequestView, served: ServedRawLog): ServedRawLog {
   if (served.open) return served;
   const text = bearerToken(c, served);
   const token = text === undefined ? undefined : served.tokens.find(text);

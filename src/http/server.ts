@@ -2,12 +2,12 @@
  * Listening and going away again. Loopback unless told otherwise: what leaves the machine goes over TLS, from here or from
  * a proxy in front. Slow clients run into time limits; a close lets requests in flight finish, for a bounded time.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import type { Site } from './app.ts';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
-import type { App } from './route.ts';
 
 export interface ServeOptions {
   /** Default 127.0.0.1. */
@@ -42,9 +42,9 @@ const IDLE_SWEEP_MS = 20;
 const REQUEST_TIMEOUT_MARGIN_MS = 5_000;
 
 /** Resolves once the port is bound; rejects with Node's error (EADDRINUSE, EACCES …) if it cannot be. */
-export async function serveApp(app: App, options: ServeOptions = {}): Promise<RunningServer> {
+export async function serveApp(site: Site, options: ServeOptions = {}): Promise<RunningServer> {
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
-  const server = createHttpServer(app, limits, options.tls);
+  const server = createHttpServer(site, limits, options.tls);
   const host = options.host ?? '127.0.0.1';
   const address = await listen(server, host, options.port ?? 0);
   let closing: Promise<void> | undefined;
@@ -59,7 +59,7 @@ export async function serveApp(app: App, options: ServeOptions = {}): Promise<Ru
   };
 }
 
-function createHttpServer(app: App, limits: HttpLimits, tls: TlsFiles | undefined): HttpServer {
+function createHttpServer({ app, direct }: Site, limits: HttpLimits, tls: TlsFiles | undefined): HttpServer {
   const settings = {
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + REQUEST_TIMEOUT_MARGIN_MS,
@@ -67,7 +67,10 @@ function createHttpServer(app: App, limits: HttpLimits, tls: TlsFiles | undefine
     connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
     maxHeaderSize: 16_384,
   };
-  const listener = getRequestListener(app.fetch);
+  const viaHono = getRequestListener(app.fetch);
+  const listener = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    if (!direct(incoming, outgoing)) await viaHono(incoming, outgoing);
+  };
   const server =
     tls === undefined
       ? createServer(settings, listener)

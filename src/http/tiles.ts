@@ -8,8 +8,8 @@ import { Type } from '@sinclair/typebox';
 import { ProofError } from '../../proofs/errors.ts';
 import { parseTilePath, type TileResource } from '../../proofs/tile.ts';
 import { HttpProblem } from './problems.ts';
-import { PUBLIC_HEADERS, respond } from './respond.ts';
-import type { AppContext, LogExchange, PublicRoute } from './route.ts';
+import { type PlainAnswer, PUBLIC_HEADERS } from './respond.ts';
+import type { HotExchange, HotReadRoute, RequestView } from './route.ts';
 
 const compress = promisify(gzip);
 /** Entries are mostly hashes: more effort finds nothing more. */
@@ -21,11 +21,13 @@ const TILE_HEADERS = {
   'cache-control': 'public, max-age=31536000, immutable',
 } as const;
 
-export const tileRoutes: readonly PublicRoute[] = [
+const BUNDLE_HEADERS = { ...TILE_HEADERS, vary: 'accept-encoding' } as const;
+
+export const tileRoutes: readonly HotReadRoute[] = [
   {
     method: 'GET',
     path: '/:log/tile/*',
-    access: 'public',
+    access: 'hot',
     description: {
       summary: 'A tile of the tree, or a bundle of entries',
       parameters: [
@@ -46,18 +48,18 @@ export const tileRoutes: readonly PublicRoute[] = [
         404: { description: 'No such tile under the newest signed head, or not its canonical path.' },
       },
     },
-    handle: serveTile,
+    answer: serveTile,
   },
 ];
 
-async function serveTile({ c, served: { log } }: LogExchange): Promise<Response> {
+async function serveTile({ c, served: { log } }: HotExchange): Promise<PlainAnswer> {
   const resource = tileResource(c, log.name);
   if (resource.level === 'entries')
     return bundleAnswer(c, found(await log.entryBundle(resource.index, resource.width)));
-  return respond(200, found(await log.tile(resource)), TILE_HEADERS);
+  return { status: 200, headers: TILE_HEADERS, body: found(await log.tile(resource)) };
 }
 
-function tileResource(c: AppContext, logName: string): TileResource {
+function tileResource(c: RequestView, logName: string): TileResource {
   // The raw path: a percent-encoded spelling of the same tile would be a second name for a cache to keep.
   const url = c.req.url;
   const path = url.slice(url.indexOf('/', url.indexOf('//') + 2));
@@ -71,11 +73,10 @@ function tileResource(c: AppContext, logName: string): TileResource {
   }
 }
 
-async function bundleAnswer(c: AppContext, bundle: Uint8Array<ArrayBuffer>): Promise<Response> {
-  const headers = { ...TILE_HEADERS, vary: 'accept-encoding' };
-  if (!acceptsGzip(c.req.header('accept-encoding'))) return respond(200, bundle, headers);
+async function bundleAnswer(c: RequestView, bundle: Uint8Array<ArrayBuffer>): Promise<PlainAnswer> {
+  if (!acceptsGzip(c.req.header('accept-encoding'))) return { status: 200, headers: BUNDLE_HEADERS, body: bundle };
   const compressed = await compress(bundle, { level: GZIP_LEVEL });
-  return respond(200, compressed, { ...headers, 'content-encoding': 'gzip' });
+  return { status: 200, headers: { ...BUNDLE_HEADERS, 'content-encoding': 'gzip' }, body: compressed };
 }
 
 function acceptsGzip(header: string | undefined): boolean {
