@@ -11,6 +11,7 @@ import { build } from 'esbuild';
 
 const SOURCES = fileURLToPath(new URL('./verifier/', import.meta.url));
 const ENTRY = './verifier/main.ts';
+const BUILT = fileURLToPath(new URL('../../dist/verifier.html', import.meta.url));
 /** Browsers with everything that the page needs. */
 const TARGETS = ['chrome119', 'firefox125', 'safari17.4'];
 
@@ -66,12 +67,17 @@ async function bundleScript(): Promise<string> {
   return script.trim();
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const file = fileURLToPath(new URL('../../dist/verifier.html', import.meta.url));
+/** Builds it where the server looks for it. */
+export async function writeVerifier(): Promise<{ readonly bytes: number; readonly sha256: string }> {
   const { html, sha256 } = await buildVerifier();
-  await mkdir(path.dirname(file), { recursive: true });
+  await mkdir(path.dirname(BUILT), { recursive: true });
   // A server may be reading it.
-  await writeFile(`${file}.new`, html);
-  await rename(`${file}.new`, file);
-  console.log(`dist/verifier.html  ${html.length} bytes  sha256 ${sha256}`);
+  await writeFile(`${BUILT}.new`, html);
+  await rename(`${BUILT}.new`, BUILT);
+  return { bytes: html.length, sha256 };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { bytes, sha256 } = await writeVerifier();
+  console.log(`dist/verifier.html  ${bytes} bytes  sha256 ${sha256}`);
 }

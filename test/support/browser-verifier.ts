@@ -38,8 +38,11 @@ const START_TIMEOUT_MS = 60_000;
 /** 100,000 matches take their time. */
 const VERIFY_TIMEOUT_MS = 600_000;
 
-/** Nothing resolves, and what needs no resolving goes to a proxy that is not there; loopback too, unless it is `url`. */
-const NO_NETWORK = ['--host-resolver-rules=MAP * ~NOTFOUND', '--disable-background-networking', '--disable-sync'];
+/** Nothing resolves and nothing answers, no address and no name; with `url`, this machine is there all the same. */
+function networkArguments(isOffline: boolean): readonly string[] {
+  const rules = `MAP * ~NOTFOUND${isOffline ? '' : ', EXCLUDE 127.0.0.1'}`;
+  return [`--host-resolver-rules=${rules}`, '--disable-background-networking', '--disable-sync'];
+}
 
 export async function openBrowserVerifier(options: OpenOptions = {}): Promise<OpenedVerifier> {
   const directory = await mkdtemp(path.join(tmpdir(), 'countersign-page-'));
@@ -86,7 +89,7 @@ async function launch(isOffline: boolean): Promise<Browser> {
   return chromium.launch({
     executablePath,
     timeout: START_TIMEOUT_MS,
-    args: NO_NETWORK,
+    args: [...networkArguments(isOffline)],
     // Root has no sandbox of its own in a container; nothing but our own page is opened.
     chromiumSandbox: process.getuid?.() !== 0,
     ...(isOffline && { proxy: { server: 'http://127.0.0.1:9' } }),
