@@ -167,7 +167,7 @@ function saltsOf(fields: readonly FieldPlace[], signed: SignedParts | undefined,
 }
 
 /** Of the event as submitted, before redaction: what was sent twice is the same even if the rules have changed. */
-function contentMacOf(submitted: Uint8Array | string, key: Uint8Array): Uint8Array {
+export function contentMacOf(submitted: Uint8Array | string, key: Uint8Array): Uint8Array {
   const characters = hmacSha256(key, submitted, 'binary');
   const mac = new Uint8Array(CONTENT_MAC_BYTES);
   writeDigest(mac, 0, characters, CONTENT_MAC_BYTES);

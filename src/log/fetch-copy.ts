@@ -3,7 +3,7 @@
  * Every bundle is proven against one signed head before it is handed on; answers are bounded and not trusted.
  */
 import { hexEncode, utf8Decode, utf8Encode } from '../../proofs/bytes.ts';
-import type { Checkpoint } from '../../proofs/checkpoint.ts';
+import { type Checkpoint, parseCheckpoint } from '../../proofs/checkpoint.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import { HASH_BYTES, sha256 } from '../../proofs/hash.ts';
 import { MAX_NOTE_BYTES } from '../../proofs/note.ts';
@@ -68,6 +68,19 @@ export async function* fetchEntries(
     }
     yield (await Promise.all(bundles)).flat();
   }
+}
+
+/** A bundle as the copy serves it, proven by nothing: the caller knows the hashes that its entries must have. */
+export async function fetchUnproven(
+  client: CopyClient,
+  { prefix, note }: CopySource,
+  bundle: number,
+): Promise<readonly Uint8Array[]> {
+  const { size } = parseCheckpoint(note).checkpoint;
+  const width = Math.min(TILE_WIDTH, size - bundle * TILE_WIDTH);
+  if (width <= 0) return [];
+  const coordinates = { level: 'entries' as const, index: bundle, width };
+  return decodeEntryBundle(await fetchResource(client, prefix, coordinates, MAX_BUNDLE_BYTES));
 }
 
 async function fetchBundle(

@@ -10,17 +10,15 @@ import type { Hash, Hasher } from '../../proofs/hash.ts';
 import { parsePolicy } from '../../proofs/policy.ts';
 import { appendLeaves, type CompactRange, EMPTY_RANGE, rangeRoot } from '../../proofs/range.ts';
 import { TILE_WIDTH } from '../../proofs/tile.ts';
-import { foldPeaks } from '../../proofs/tree.ts';
 import type { Store } from '../store/contract.ts';
 import { AuditContents, type ContentsCheck, RawContents } from './check-contents.ts';
 import { type Damage, damage } from './damage.ts';
 import { readRow, readWindow } from './read-damaged.ts';
-import { chunkFirstIndex, chunkHolding, chunkKey, STATE_KEY, tileKey } from './rows.ts';
+import { chunkFirstIndex, chunkKey, tileKey } from './rows.ts';
 import { type OwnHead, readOwnHeads } from './signed-heads.ts';
-import { decodeState, type StoredState } from './state-row.ts';
-import { findStrayIds } from './stray-ids.ts';
+import { findStrayIds, type StrayIds } from './stray-ids.ts';
 import { type SurveyedTree, TreeSurvey } from './survey-tree.ts';
-import { LogError } from './types.ts';
+import { type FoundState, findState, judgeTree, NO_ENTRY } from './trusted-tree.ts';
 
 export interface FsckOptions {
   readonly store: Store;
@@ -40,20 +38,21 @@ export interface FsckReport {
   readonly damages: readonly Damage[];
   /** Heads that the entries were held against. */
   readonly heads: readonly { readonly holder: string; readonly size: number; readonly verdict: HeadVerdict }[];
-  /** What `repair` needs to know. */
+  /** The rest is what `repair` needs to know. */
   readonly tree: SurveyedTree;
+  readonly state: FoundState;
+  readonly ownHeads: readonly OwnHead[];
+  readonly strayIds: readonly Uint8Array[];
 }
 
 /** `unchecked`: the entries below it are damaged, and are named. */
 export type HeadVerdict = 'agrees' | 'contradicted' | 'unchecked';
 
-const NO_ENTRY = 2 ** 40;
-
 export async function fsck(options: FsckOptions): Promise<FsckReport> {
   const { store, hasher, directory, origin, kind, onProgress } = options;
   const own = await readOwnHeads(store, directory, parsePolicy(options.policyText), origin);
-  const found = await readState(store, own.heads, hasher);
-  const { size, state } = found;
+  const found = await findState(store, own.heads, hasher);
+  const { size } = found;
   const survey = new TreeSurvey(size, hasher);
   const contents = kind === 'raw' ? new RawContents(store, hasher) : new AuditContents(store, hasher);
   const pass = new Pass(hasher, own.heads);
@@ -72,16 +71,22 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   }
   damages.push(...(await contents.end(size)));
   await survey.addTiles((level, index) => readRow(store, tileKey(level, index)));
-  const tree = judge(survey, state, own.heads, size);
+  const tree = judgeTree(survey, found, own.heads);
   const bad = new Set([...damages, ...tree.damages].flatMap((one) => (isEntryDamage(one) ? (one.index ?? []) : [])));
   damages.push(...tree.damages, ...(await findRowsBeyond(store, size)));
-  if (kind === 'audit') damages.push(...(await strayIds(options, size, contents, bad)));
+  const stray = kind === 'audit' ? await strayIds(options, size, contents, bad) : { damages: [], keys: [] };
+  damages.push(...stray.damages);
   const heads = pass.verdicts(own.heads, bad, size);
   for (const { holder, size: at, verdict } of heads) {
     if (verdict === 'contradicted') damages.push(damage('head-contradicted', null, contradiction(holder, at, size)));
   }
   const root = pass.range === undefined ? null : rangeRoot(pass.range, hasher);
-  return { size, root, damages: damages.filter((one) => isOwnFault(one, bad)), heads, tree };
+  return {
+    ...{ size, root, heads, tree, state: found },
+    ownHeads: own.heads,
+    strayIds: stray.keys,
+    damages: damages.filter((one) => isOwnFault(one, bad)),
+  };
 }
 
 function contradiction(holder: string, at: number, size: number): string {
@@ -101,53 +106,6 @@ function isOwnFault({ kind, index }: Damage, bad: ReadonlySet<number>): boolean 
   return !['contents-altered', 'log-time', 'id-missing', 'id-wrong', 'search-wrong'].includes(kind);
 }
 
-interface FoundState {
-  readonly size: number;
-  readonly state: StoredState | undefined;
-  readonly damages: readonly Damage[];
-}
-
-/** The size to examine: the state's; where that is damaged, that of the newest head. */
-async function readState(store: Store, heads: readonly OwnHead[], hasher: Hasher): Promise<FoundState> {
-  const row = await readRow(store, STATE_KEY);
-  const newest = [...heads].sort((a, b) => b.size - a.size)[0];
-  if (row === undefined) {
-    const entries = await store.range(chunkHolding('entries', NO_ENTRY));
-    if (entries.length === 0) return { size: 0, state: undefined, damages: [] };
-    const damages = [damage('state-damaged', null, 'the row with the state of the tree is missing')];
-    return { size: newest?.size ?? 0, state: undefined, damages };
-  }
-  try {
-    const state = decodeState(row);
-    const head = heads.find(({ size }) => size === state.range.size);
-    if (head === undefined || equalBytes(head.root, foldPeaks(state.range.hashes, hasher))) {
-      return { size: state.range.size, state, damages: [] };
-    }
-    const damages = [damage('state-damaged', null, `the stored root of the tree is not that of ${head.holder}`)];
-    return { size: state.range.size, state: undefined, damages };
-  } catch (error) {
-    if (!(error instanceof LogError)) throw error;
-    return { size: newest?.size ?? 0, state: undefined, damages: [damage('state-damaged', null, error.message)] };
-  }
-}
-
-function judge(
-  survey: TreeSurvey,
-  state: StoredState | undefined,
-  heads: readonly OwnHead[],
-  size: number,
-): SurveyedTree {
-  if (state !== undefined) return survey.judge(state.range.hashes, state.marks);
-  const head = heads.find((one) => one.size === size);
-  const peaks = head === undefined ? undefined : survey.peaksOf(head.root);
-  if (peaks !== undefined) return survey.judge(peaks, undefined);
-  const found =
-    size === 0
-      ? []
-      : [damage('entry-unlocated', 0, `entries 0 to ${size - 1} and their tiles do not lead to any head`, size - 1)];
-  return { damages: found, expected: new Map(), tiles: [] };
-}
-
 /** Rows of entries behind the tree: what a lost or older state row leaves. */
 async function findRowsBeyond(store: Store, size: number): Promise<readonly Damage[]> {
   const [row] = await store.range({ gte: chunkKey('entries', size), lt: chunkKey('entries', NO_ENTRY), limit: 1 });
@@ -161,7 +119,7 @@ function strayIds(
   size: number,
   contents: ContentsCheck,
   bad: ReadonlySet<number>,
-): Promise<readonly Damage[]> {
+): Promise<StrayIds> {
   return findStrayIds({ store, hasher, size, knownCount: contents.idCount, bad });
 }
 

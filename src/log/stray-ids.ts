@@ -24,27 +24,36 @@ export interface StrayIdOptions {
   readonly bad: ReadonlySet<number>;
 }
 
+export interface StrayIds {
+  readonly damages: readonly Damage[];
+  /** Their keys. */
+  readonly keys: readonly Uint8Array[];
+}
+
 /** One damage for each stray row. Looks at single rows only if there are more of them than events account for. */
-export async function findStrayIds(options: StrayIdOptions): Promise<readonly Damage[]> {
+export async function findStrayIds(options: StrayIdOptions): Promise<StrayIds> {
   const { store, size, knownCount, bad } = options;
   let count = 0;
   for await (const rows of idRows(store)) count += rows.length;
-  if (count === knownCount) return [];
+  if (count === knownCount) return { damages: [], keys: [] };
   const damages: Damage[] = [];
+  const keys: Uint8Array[] = [];
+  const stray = (key: Uint8Array, index: number | null, found: string): void => {
+    keys.push(key);
+    damages.push(damage('id-stray', index, found));
+  };
   for await (const rows of idRows(store)) {
     for (const { key, value } of rows) {
       const index = indexOf(value);
       if (index === undefined || index >= size) {
         const what = index === undefined ? 'is malformed' : `says ${index}, beyond the tree`;
-        damages.push(damage('id-stray', index === undefined ? null : index, `a row of an event id ${what}`));
+        stray(key, index ?? null, `a row of an event id ${what}`);
       } else if (!bad.has(index) && (await isOfAnother(options, index, key))) {
-        damages.push(
-          damage('id-stray', index, `a row of an event id says ${index}, which is an event with another id`),
-        );
+        stray(key, index, `a row of an event id says ${index}, which is an event with another id`);
       }
     }
   }
-  return damages;
+  return { damages, keys };
 }
 
 async function* idRows(store: Store): AsyncGenerator<readonly { key: Uint8Array; value: Uint8Array }[]> {

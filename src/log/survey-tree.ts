@@ -9,7 +9,7 @@
  */
 import { equalBytes } from '../../proofs/bytes.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
-import { decodeTile, FULL_TILE_BYTES, TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
+import { decodeTile, encodeTile, FULL_TILE_BYTES, TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
 import { foldPeaks, nodesCovering, rootOfHashes } from '../../proofs/tree.ts';
 import type { Store } from '../store/contract.ts';
 import { type Damage, damage } from './damage.ts';
@@ -109,6 +109,16 @@ export class TreeSurvey {
       return unique([computed, stored]);
     });
     return choose(candidates, (hashes) => foldPeaks(hashes, this.#hasher), root);
+  }
+
+  /** A full tile as its children say, once everything was added; undefined if one of them is not known. */
+  computedTile(level: number, index: number): Maybe<Uint8Array> {
+    const children =
+      level === 0
+        ? (this.#differing[0]?.get(index)?.computed ?? [])
+        : (this.#computed[level] ?? []).slice(index * TILE_WIDTH, (index + 1) * TILE_WIDTH);
+    const whole = children.flatMap((hash) => hash ?? []);
+    return whole.length === TILE_WIDTH ? encodeTile(whole) : undefined;
   }
 
   #addTile(level: number, index: number, children: readonly Maybe<Hash>[], row: Maybe<Uint8Array>): void {
@@ -272,8 +282,13 @@ export class TreeSurvey {
   }
 }
 
-/** Reads the entries and tiles of the first `size` leaves; nothing is judged yet. */
-export async function surveyStored(store: Store, size: number, hasher: Hasher): Promise<TreeSurvey> {
+/** Reads the entries, or what replaces them, and the tiles of the first `size` leaves; nothing is judged yet. */
+export async function surveyStored(
+  store: Store,
+  size: number,
+  hasher: Hasher,
+  replaced: ReadonlyMap<number, Uint8Array> = new Map(),
+): Promise<TreeSurvey> {
   const survey = new TreeSurvey(size, hasher);
   for (let from = 0; from < size; from += TILE_WIDTH) {
     const to = Math.min(size, from + TILE_WIDTH);
@@ -281,7 +296,10 @@ export async function surveyStored(store: Store, size: number, hasher: Hasher): 
     const row = to - from === TILE_WIDTH ? await readRow(store, tileKey(0, from / TILE_WIDTH)) : undefined;
     survey.addLeaves(
       from / TILE_WIDTH,
-      items.map((entry) => (entry === undefined ? undefined : hasher.leaf(entry))),
+      items.map((stored, i) => {
+        const entry = replaced.get(from + i) ?? stored;
+        return entry === undefined ? undefined : hasher.leaf(entry);
+      }),
       row,
     );
   }

@@ -5,7 +5,7 @@
 import type { Hasher } from '../../proofs/hash.ts';
 import { containerKey, decodeBlockCount, SEALED_KEY, tailFirstIndex, tailKey } from '../log/rows.ts';
 import { LogError } from '../log/types.ts';
-import { type Store, StoreError } from '../store/contract.ts';
+import { type Row, type Store, StoreError } from '../store/contract.ts';
 import {
   addContainer,
   addOffsets,
@@ -15,6 +15,7 @@ import {
   containerRow,
   emptySet,
   type OffsetSet,
+  tailRows,
 } from './postings.ts';
 
 /** Rows read at once. */
@@ -49,13 +50,40 @@ export async function checkIndexBlock(store: Store, hasher: Hasher, wanted: Bloc
   }
 }
 
-/** Every row that is sealed under this block's terms once more, from what the events say; for `repair`. */
-export function rebuiltRows(
-  { block, terms }: BlockToCheck,
-  badTerms: readonly string[],
+/**
+ * The rows that make the index say what the events say; for `repair`. About events whose terms cannot be derived it keeps
+ * what it says, as far as that can be read.
+ */
+export async function mergedRows(
+  store: Store,
   hasher: Hasher,
-): ReturnType<typeof containerRow>[] {
-  return badTerms.map((term) => containerRow(term, block, terms.get(term) ?? [], hasher));
+  wanted: BlockToCheck,
+  { badTerms, isSealed }: CheckedBlock,
+): Promise<readonly Row[]> {
+  const { block, terms, derived, count } = wanted;
+  const first = block * BLOCK_EVENTS;
+  const merged = (term: string, set: OffsetSet | undefined): readonly number[] => {
+    const kept = Array.from({ length: count }, (_, offset) => offset).filter((offset) => {
+      const bit = 1 << (offset & 31);
+      return set !== undefined && ((derived[offset >>> 5] ?? 0) & bit) === 0 && ((set[offset >>> 5] ?? 0) & bit) !== 0;
+    });
+    return [...(terms.get(term) ?? []), ...kept].sort((a, b) => a - b);
+  };
+  if (isSealed) {
+    const rows: Row[] = [];
+    const bad = new Map(badTerms.map((term) => [term, terms.get(term) ?? []]));
+    for await (const [term, set] of containers(store, hasher, { ...wanted, terms: bad })) {
+      rows.push(containerRow(term, block, merged(term, set), hasher));
+    }
+    return rows;
+  }
+  const byEvent: string[][] = Array.from({ length: count }, () => []);
+  for await (const [term, set] of tail(store, hasher, wanted)) {
+    for (const offset of merged(term, set)) byEvent[offset]?.push(term);
+  }
+  const old = await store.range({ gte: tailKey(first), lt: tailKey(first + BLOCK_EVENTS), limit: BLOCK_EVENTS });
+  const events = byEvent.map((own, offset) => ({ index: first + offset, terms: own }));
+  return [...old.map(({ key }): Row => ({ key, delete: true })), ...tailRows(events, hasher)];
 }
 
 /** Blocks that the index calls sealed; none where that row is damaged. */
