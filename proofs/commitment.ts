@@ -21,6 +21,12 @@ export function commitField(salt: Uint8Array, fieldId: string, valueText: string
   return hasher.sha256(writer.restart().encoded(FIELD_HEAD).bytes(salt).text(fieldId).text(valueText).view());
 }
 
+/** The same for a field id and a text that stand encoded one behind the other, as CBOR text strings. */
+export function commitEncodedField(salt: Uint8Array, idAndText: Uint8Array, hasher: Hasher = nobleHasher): Hash {
+  assertSalt(salt, 'salt');
+  return hasher.sha256(writer.restart().encoded(FIELD_HEAD).bytes(salt).encoded(idAndText).view());
+}
+
 /** The salt of one field, 16 bytes, from the secret of its event, 16 bytes. Throws `invalid-field`. */
 export function deriveSalt(secret: Uint8Array, fieldId: string, hasher: Hasher = nobleHasher): Uint8Array {
   assertSalt(secret, 'secret');

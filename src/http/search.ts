@@ -3,10 +3,9 @@
  * which tree size it is pinned, whether it is complete, and within which scope.
  */
 import { Type } from '@sinclair/typebox';
-import { formatOpenedEvent } from '../../proofs/opened-event.ts';
 import { FILTERS, type FilterName } from '../events/terms.ts';
 import type { Log, StoredEvent } from '../log/types.ts';
-import { isStoredBreakGlass, openedEventOf } from '../trail/open.ts';
+import { isStoredBreakGlass, openedEventText } from '../trail/open.ts';
 import { formatQuery, pairOf, parsePairs, QUERY_KEYS, QUERY_PARAMETER, QueryError, queryOf } from '../trail/query.ts';
 import { checkWithinScope } from '../trail/scope.ts';
 import { type Asked, type FoundPage, findEvents, formatCursor, parseCursor } from '../trail/search.ts';
@@ -153,9 +152,8 @@ function rowText(stored: StoredEvent): string {
   if (stored.contentsLost) {
     return `{"index":${stored.index},"log_time":"${formatTimeUs(stored.logTime)}","contents_lost":true}`;
   }
-  const opened = formatOpenedEvent(openedEventOf(stored));
   const marked = isStoredBreakGlass(stored) ? ',"break_glass":true' : '';
-  return `{"index":${stored.index},"log_time":"${formatTimeUs(stored.logTime)}"${marked},"event":${opened}}`;
+  return `{"index":${stored.index},"log_time":"${formatTimeUs(stored.logTime)}"${marked},"event":${openedEventText(stored)}}`;
 }
 
 function pageText(log: Log, asked: Asked, end: FoundPage, rows: readonly string[]): string {

@@ -10,9 +10,10 @@
  *
  * Where a log was restored from a mirror, which has no contents, there is `cbor(["lost"])` in their place.
  */
-import { type CborValue, decodeCbor, encodeCbor } from '../../proofs/cbor.ts';
-import { commitField, deriveSalt } from '../../proofs/commitment.ts';
+import { encodeCbor } from '../../proofs/cbor.ts';
+import { commitEncodedField, commitField, deriveSalt } from '../../proofs/commitment.ts';
 import type { Hasher } from '../../proofs/hash.ts';
+import { StoredCbor } from './stored-cbor.ts';
 import { LogError, type StoredField } from './types.ts';
 
 /** The id of the field that the log itself adds; it is committed to beside the card. */
@@ -21,29 +22,44 @@ export const LOG_FIELD = 'log';
 /** In the place of contents that a restored log does not have. Not even the card is known, only its hash. */
 export const LOST_DISCLOSURE: Uint8Array = encodeCbor(['lost']);
 
-/** The producer's fields in card order and then the field `log`, each with its commitment recomputed. */
+/**
+ * The producer's fields in card order and then the field `log`, each with its commitment recomputed from the bytes that
+ * are stored. Throws LogError `corrupt-data`.
+ */
 export function decodeDisclosure(bytes: Uint8Array, hasher: Hasher): readonly StoredField[] {
-  const value = decodeCbor(bytes);
-  if (!Array.isArray(value) || value.length !== 3) throw malformed();
-  const [secret, fields, log] = value as readonly CborValue[];
-  if (!(secret === null || secret instanceof Uint8Array) || !Array.isArray(fields) || !Array.isArray(log)) {
-    throw malformed();
-  }
-  const open = (id: CborValue | undefined, text: CborValue | undefined, own: CborValue | undefined): StoredField => {
-    if (typeof id !== 'string' || !(own === null || own instanceof Uint8Array)) throw malformed();
-    if (text === null) {
-      if (own === null) throw malformed();
-      return { id, commitment: own };
+  const contents = new StoredCbor(bytes);
+  if (contents.array() !== 3) throw malformed();
+  const secret = contents.null() ? undefined : contents.bytes();
+  const fields: StoredField[] = [];
+  for (let left = contents.array(); left > 0; left--) {
+    if (contents.array() !== 3) throw malformed();
+    const start = contents.position;
+    const id = contents.text();
+    const isErased = contents.null();
+    const value = isErased ? '' : contents.text();
+    const idAndText = contents.since(start);
+    const own = contents.null() ? undefined : contents.bytes();
+    if (isErased) {
+      if (own === undefined) throw malformed();
+      fields.push({ id, commitment: own });
+      continue;
     }
-    const salt = own ?? (secret === null ? null : deriveSalt(secret, id, hasher));
-    if (typeof text !== 'string' || salt === null) throw malformed();
-    return { id, commitment: commitField(salt, id, text, hasher), opening: { salt, value: text } };
-  };
-  const opened = (fields as readonly CborValue[]).map((field) => {
-    if (!Array.isArray(field) || field.length !== 3) throw malformed();
-    return open(field[0], field[1], field[2]);
-  });
-  return [...opened, open(LOG_FIELD, log[0], log[1])];
+    const salt = own ?? derivedSalt(secret, id, hasher);
+    fields.push({ id, commitment: commitEncodedField(salt, idAndText, hasher), opening: { salt, value } });
+  }
+  if (contents.array() !== 2) throw malformed();
+  const value = contents.text();
+  const salt = contents.null() ? derivedSalt(secret, LOG_FIELD, hasher) : contents.bytes();
+  if (!contents.isAtEnd) throw malformed();
+  return [
+    ...fields,
+    { id: LOG_FIELD, commitment: commitField(salt, LOG_FIELD, value, hasher), opening: { salt, value } },
+  ];
+}
+
+function derivedSalt(secret: Uint8Array | undefined, id: string, hasher: Hasher): Uint8Array {
+  if (secret === undefined) throw malformed();
+  return deriveSalt(secret, id, hasher);
 }
 
 function malformed(): LogError {

@@ -5,6 +5,7 @@
 import { decodeEntryBundle } from '../../proofs/tile.ts';
 import type { Store } from '../store/contract.ts';
 import { type ChunkKind, chunkFirstIndex, chunkHolding, chunkKey } from './rows.ts';
+import { StoredCbor } from './stored-cbor.ts';
 import { LogError } from './types.ts';
 
 /** Chunks read from the store at once. */
@@ -76,35 +77,19 @@ function decodeChunk(kind: ChunkKind, key: Uint8Array, value: Uint8Array): Chunk
   }
 }
 
-const BYTES_MAJOR = 2;
-const ARRAY_MAJOR = 4;
-
-/**
- * The items of `encodeCbor([bytes, …])` as views of the row, nothing copied: a row holds 64 events, and most readers want
- * one. Heads are taken in their shortest form only and the row must end with its last item (RFC 8949 §4.2.1), so that
- * one encoding is accepted, as `decodeCbor` does.
- */
+/** The items of `encodeCbor([bytes, …])` as views of the row: nothing is copied. The row ends with its last item. */
 function decodeDisclosures(row: Uint8Array): readonly Uint8Array[] {
-  const list = readHead(row, 0, ARRAY_MAJOR);
-  const items: Uint8Array[] = [];
-  let at = list.end;
-  for (let i = 0; i < list.argument; i++) {
-    const { argument, end } = readHead(row, at, BYTES_MAJOR);
-    if (argument > row.length - end) throw malformed();
-    at = end + argument;
-    items.push(row.subarray(end, at));
-  }
-  if (at !== row.length) throw malformed();
+  const stored = new StoredCbor(row);
+  const items = Array.from({ length: stored.array() }, () => stored.bytes());
+  if (!stored.isAtEnd) throw new LogError('corrupt-data', 'bytes follow a row of contents');
   return items;
 }
 
 function disclosureAt(row: Uint8Array, position: number): Uint8Array | undefined {
-  const list = readHead(row, 0, ARRAY_MAJOR);
-  if (position >= list.argument) return undefined;
-  let item = readHead(row, list.end, BYTES_MAJOR);
-  for (let i = 0; i < position; i++) item = readHead(row, item.end + item.argument, BYTES_MAJOR);
-  if (item.argument > row.length - item.end) throw malformed();
-  return row.subarray(item.end, item.end + item.argument);
+  const stored = new StoredCbor(row);
+  if (position >= stored.array()) return undefined;
+  for (let i = 0; i < position; i++) stored.skipBytes();
+  return stored.bytes();
 }
 
 /** An entry stands behind its length in two big-endian bytes (proofs/tile.ts). */
@@ -116,24 +101,6 @@ function entryAt(row: Uint8Array, position: number): Uint8Array | undefined {
     at = end;
   }
   return undefined;
-}
-
-/** RFC 8949 §3: the argument stands in the first byte, or follows in 1, 2 or 4 bytes. */
-function readHead(row: Uint8Array, at: number, major: number): { readonly argument: number; readonly end: number } {
-  const first = row[at] ?? 0xff;
-  const info = first & 0x1f;
-  if (first >> 5 !== major || info > 26) throw malformed();
-  if (info < 24) return { argument: info, end: at + 1 };
-  const end = at + 1 + 2 ** (info - 24);
-  let argument = 0;
-  for (let i = at + 1; i < end; i++) argument = argument * 256 + (row[i] ?? 0);
-  const least = info === 24 ? 24 : 256 ** (2 ** (info - 25));
-  if (argument < least || end > row.length) throw malformed();
-  return { argument, end };
-}
-
-function malformed(): LogError {
-  return new LogError('corrupt-data', 'a row of contents is malformed');
 }
 
 function missing(kind: ChunkKind, index: number): LogError {
