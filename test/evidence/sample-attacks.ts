@@ -5,6 +5,7 @@ import { sha256 } from '../../proofs/hash.ts';
 import type { DrawnStratum } from '../../proofs/sample-report.ts';
 import { zipOf } from '../support/zip.ts';
 import { type CorpusFile, type Expected, fail, incomplete, PASS } from './corpus.ts';
+import { drops } from './edits.ts';
 import {
   COMMIT,
   commitOf,
@@ -159,9 +160,7 @@ export async function sampleFiles(): Promise<readonly CorpusFile[]> {
   );
   await told('sample-drand-never-named', { reveal: { drandSignature: DRAND_SIGNATURE } }, fail('drand', 'bad-beacon'));
   await told('sample-drand-round-known-before', { ...DRAND, startUs: START_US }, fail('drand', 'bad-beacon'));
-  await told('sample-drand-not-in-the-seed', beacon({ beacon: OTHER }), mismatch('seed'), {
-    python: incomplete('drand'),
-  });
+  await told('sample-drand-not-in-the-seed', beacon({ beacon: OTHER }), mismatch('seed'));
 
   // The file itself.
   add(
@@ -171,8 +170,11 @@ export async function sampleFiles(): Promise<readonly CorpusFile[]> {
   );
   add(
     'sample-called-complete',
-    change(good, { resign: true, manifest: (json) => ({ ...json, mode: 'complete' }) }),
-    fail('manifest', 'invalid-bundle'),
+    change(good, {
+      resign: true,
+      manifest: (json) => ({ ...json, mode: 'complete', files: drops(json, SAMPLE_FILE) }),
+    }),
+    fail('files', 'unexpected-file'),
   );
   return files;
 }

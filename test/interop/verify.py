@@ -186,8 +186,8 @@ def matches(query, event):
     return False if False in results else None if None in results else True
 
 # --- Verdicts ---------------------------------------------------------------------------------------------------------
-ORDER = ('contents receipt files manifest log-signature witnesses pin inclusion manifest-signature digests population range commit '
-         'reveal head drand seed history sample events completeness matches counts related producer-signatures fork').split()
+ORDER = ('contents receipt files manifest log-signature witnesses pin inclusion manifest-signature digests population range '
+         'commit reveal head drand seed history sample events completeness matches counts related producer-signatures fork').split()
 class Report:
     """The first result of a claim that is not a pass decides it for good."""
     def __init__(self): self.claims = {}
@@ -281,8 +281,8 @@ def judge_bundle(report, raw, pol, pin, at):
     digests = {n: {'bytes': len(raw), 'sha256': sha(raw).hex()} for n, raw in files.items() if n[:9] != 'manifest.'}
     report.claim('digests', lambda: need(m['files'] == digests, 'other files than the manifest names'))
     if m['size'] != checked.size: return
-    (start, end), query, mode, complete = (m['range'][n] for n in ('start', 'end')), m['query'], m['mode'], m['mode'] == 'complete'
-    low, high = query.get('from_us', 0), query.get('to_us', 1 << 62)
+    (start, end), query, mode = (m['range'][name] for name in ('start', 'end')), m['query'], m['mode']
+    low, high, complete = query.get('from_us', 0), query.get('to_us', 1 << 62), mode == 'complete'
     counts = dict(population=end - start, matched=0, withheld=0, erased=0)
     unsure, strange, own, hidden, unknown, shown, keys, revoked = [], [], [], [], [], {}, {}, {}
     def signed(event):
