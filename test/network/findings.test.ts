@@ -58,11 +58,18 @@ describe('findings of a running network', () => {
     expect(out).toContain('Numbers 4728 to 4743');
   });
 
-  it('name a producer whose clock is four seconds off', async () => {
-    await submit(event('ahead', { occurred_at: new Date(Date.now() + 4_500).toISOString() }));
+  it('name a producer whose clock is four seconds off, and by how much, and leave what it said as it is', async () => {
+    const said = new Date(Date.now() - 4_000).toISOString().replace('Z', '001+00:00');
+    await submit(event('slow', { occurred_at: said }));
     const finding = await waitFor('occurred-at-skew');
-    expect(finding).toMatchObject({ evidence: { direction: 'ahead' } });
-    expect(Number(Object(finding['evidence']).most_ms)).toBeGreaterThan(3_000);
+    expect(finding).toMatchObject({ evidence: { direction: 'behind' } });
+    expect(Number(Object(finding['evidence']).most_ms)).toBeGreaterThanOrEqual(4_000);
+    expect(Number(Object(finding['evidence']).most_ms)).toBeLessThan(60_000);
+    const { out } = await network.run(['event', 'slow']);
+    expect(JSON.parse(out)).toMatchObject({
+      index: finding['first_index'],
+      fields: { occurred_at: { value: JSON.stringify(said) } },
+    });
   });
 
   it('are the same, and each once, after the log was killed and started again, and after its state was lost', async () => {
