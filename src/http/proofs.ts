@@ -53,8 +53,7 @@ async function inclusion({ c, served: { log } }: HotExchange): Promise<PlainAnsw
   const index = requiredDecimal(query, 'index');
   const size = requiredDecimal(query, 'size');
   if (index >= size) throw invalidParameter('index', 'must be below size');
-  const proof = await log.inclusionProof(index, size);
-  const [leafHash, root] = await Promise.all([log.leafHashAt(index), log.rootAt(size)]);
+  const { leafHash, root, proof } = await log.provenInclusion(index, size);
   return publicJsonAnswer({
     origin: log.origin,
     index,

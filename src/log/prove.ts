@@ -9,6 +9,7 @@ import { rangeAt, rangeRoot } from '../../proofs/range.ts';
 import { formatTlogProof } from '../../proofs/tlog-proof.ts';
 import type { TreeState } from './integrate.ts';
 import type { TreeReader } from './tree-reader.ts';
+import type { ProvenInclusion } from './types.ts';
 
 export interface ProofSource {
   readonly reader: TreeReader;
@@ -27,12 +28,21 @@ export async function leafAt({ reader, state }: ProofSource, index: number): Pro
   return hash;
 }
 
-export async function inclusion(source: ProofSource, index: number, size: number): Promise<readonly Hash[]> {
+/** `rootOf` is the root of that size by a way that does not lead over the proof. */
+export async function inclusion(
+  source: ProofSource,
+  index: number,
+  size: number,
+  rootOf: (size: number) => Promise<Hash> = (at) => rootAt(source, at),
+): Promise<ProvenInclusion> {
   const { reader, hasher, state } = source;
-  const proof = await proveInclusion(index, size, reader.hashReader(state), hasher);
-  const [leafHash, root] = await Promise.all([leafAt(source, index), rootAt(source, size)]);
+  const [proof, leafHash, root] = await Promise.all([
+    proveInclusion(index, size, reader.hashReader(state), hasher),
+    leafAt(source, index),
+    rootOf(size),
+  ]);
   checkInclusion({ index, size, leafHash, proof, root }, hasher);
-  return proof;
+  return { leafHash, root, proof };
 }
 
 export async function consistency(source: ProofSource, from: number, to: number): Promise<readonly Hash[]> {
@@ -50,6 +60,6 @@ export async function receipt(
   published: { readonly size: number; readonly note: string },
   entry: Uint8Array,
 ): Promise<string> {
-  const proof = await inclusion(source, index, published.size);
+  const { proof } = await inclusion(source, index, published.size);
   return formatTlogProof({ index, proof, checkpoint: published.note, extra: entry });
 }

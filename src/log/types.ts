@@ -130,6 +130,13 @@ export interface ScrubHealth {
   readonly damagedIndices: readonly number[];
 }
 
+/** That the leaf is in the tree of this root; checked. */
+export interface ProvenInclusion {
+  readonly leafHash: Hash;
+  readonly root: Hash;
+  readonly proof: readonly Hash[];
+}
+
 /** What a log is, whatever its entries hold: a tree that grows, heads of it, and proofs. */
 export interface TreeLog {
   readonly name: string;
@@ -159,6 +166,8 @@ export interface TreeLog {
   entryBundle(index: number, width: number): Promise<Uint8Array | undefined>;
   /** Proofs between any sizes up to the signed one, each checked before it is returned. */
   inclusionProof(index: number, size: number): Promise<readonly Hash[]>;
+  /** The same with what it leads from and to, read once. */
+  provenInclusion(index: number, size: number): Promise<ProvenInclusion>;
   consistencyProof(from: number, to: number): Promise<readonly Hash[]>;
   /** Root of any size up to the tree's. */
   rootAt(size: number): Promise<Hash>;
