@@ -8,6 +8,7 @@ import { CliError, EXIT, type ExitCode, messageOf } from './errors.ts';
 import type { Io } from './io.ts';
 import { catalogueVerb } from './verbs/catalogue.ts';
 import { checkpointVerb } from './verbs/checkpoint.ts';
+import { controlsVerb } from './verbs/controls.ts';
 import { eventVerb } from './verbs/event.ts';
 import { evidenceVerb } from './verbs/evidence.ts';
 import { exportVerb } from './verbs/export.ts';
@@ -24,6 +25,7 @@ import { monitorVerb } from './verbs/monitor.ts';
 import { producerKeyVerb } from './verbs/producer-key.ts';
 import { proofVerb } from './verbs/proof.ts';
 import { redactVerb } from './verbs/redact.ts';
+import { repairVerb } from './verbs/repair.ts';
 import { restoreVerb } from './verbs/restore.ts';
 import { rulesVerb } from './verbs/rules.ts';
 import { sampleVerb } from './verbs/sample.ts';
@@ -50,8 +52,19 @@ const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb, mirrorVerb, monitorVerb],
   ...[submitVerb, importVerb],
   ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, sampleVerb, verifyVerb, checkpointVerb, headVerb],
-  ...[catalogueVerb, rulesVerb, redactVerb],
-  ...[findingsVerb, healthVerb, tokenVerb, initVerb, keyVerb, keygenVerb, producerKeyVerb, fsckVerb, restoreVerb],
+  ...[catalogueVerb, rulesVerb, controlsVerb, redactVerb],
+  ...[
+    findingsVerb,
+    healthVerb,
+    tokenVerb,
+    initVerb,
+    keyVerb,
+    keygenVerb,
+    producerKeyVerb,
+    fsckVerb,
+    repairVerb,
+    restoreVerb,
+  ],
 ];
 
 /** Runs one command line, without program and script name. Returns the exit code; never throws, never exits. */

@@ -27,6 +27,7 @@ import { dataPaths, type LogPaths, logPathsIn } from './data-dir.ts';
 import { CliError, messageOf, systemCode } from './errors.ts';
 import { readInput } from './files.ts';
 import { loadLog, type RawLogConfig } from './init.ts';
+import { recordNotices } from './notices.ts';
 import { holdFilesToEntries, openIdentity, openOidc } from './open-access.ts';
 import { openLogWatch, withClock } from './open-watch.ts';
 import { guardedFetch, readAllowedNetworks } from './outbound.ts';
@@ -168,6 +169,7 @@ async function openServedAudit(paths: LogPaths, secret: Uint8Array, options: Ope
   const log = await openLog(options);
   try {
     const trail = await openTrail({ log, prepareContext: contextFor, logger, onCatalogue: useCatalogue });
+    await recordNotices(directory, trail.recorder, logger);
     await holdFilesToEntries(log, trail.recorder, tokens, logger);
     const evidence = await openEvidenceDesk({
       ...{ log, trail, signers, hasher: nativeHasher, newId: randomUUID },
