@@ -9,7 +9,6 @@ import { openLogWatch, withClock } from '../src/cli/open-watch.ts';
 import { openPrepareSource } from '../src/cli/prepare-source.ts';
 import { parseCatalogue } from '../src/events/catalogue/parse.ts';
 import { readShippedCatalogue } from '../src/events/catalogue/shipped.ts';
-import { redactNothing } from '../src/events/prepare.ts';
 import type { PrepareContext } from '../src/events/types.ts';
 import { createApp } from '../src/http/app.ts';
 import { serveApp } from '../src/http/server.ts';
@@ -22,7 +21,7 @@ import { OWN_PRODUCER } from '../src/trail/record.ts';
 import { openTrail } from '../src/trail/trail.ts';
 import { saveState } from '../src/trail/watch/state-file.ts';
 import { fillLog } from './lib/search-events.ts';
-import type { FeatureSettings, ServerSettings } from './lib/server-process.ts';
+import type { ServerSettings } from './lib/server-process.ts';
 import { answerParent } from './lib/server-side.ts';
 
 const LOG_NAME = 'bench';
@@ -43,12 +42,15 @@ const log = await openLog({
   openStore: async (path) => slowStore(await openLevelStore(path), syncDelayMs),
 });
 const allowedCards = join(logDirectory, 'allowed-cards.txt');
-const { contextFor: withoutCatalogue } = await openPrepareSource(identity.secret, allowedCards);
+const catalogue = parseCatalogue(await readShippedCatalogue('starter'));
 const { contextFor: fullContext, useCatalogue } = await openPrepareSource(identity.secret, allowedCards);
-useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
+useCatalogue(catalogue);
+const { redaction: redacts, search: searchable } = features;
+const preparer = await openPrepareSource(identity.secret, allowedCards, { redacts, searchable });
+if (features.catalogue) preparer.useCatalogue(catalogue);
 const trail = await openTrail({ log, prepareContext: fullContext });
 if (fillEvents > 0) {
-  await fillLog(log, contextWith(features, 'tok_filled'), fillEvents);
+  await fillLog(log, preparer.contextFor('tok_filled'), fillEvents);
   // As if the watch had seen them: it begins where the log ends.
   const state = { examinedSize: log.treeSize(), parts: new Map(), alertFrom: null };
   await saveState(join(logDirectory, 'watch.state'), log, state);
@@ -57,12 +59,15 @@ const watch = features.watch
   ? await openLogWatch(logDirectory, { log, trail, logger: SILENT_LOGGER, fetch })
   : undefined;
 const contextFor = (producerId: string): PrepareContext =>
-  producerId === OWN_PRODUCER ? fullContext(producerId) : contextWith(features, producerId);
+  producerId === OWN_PRODUCER ? fullContext(producerId) : preparer.contextFor(producerId);
 const prepareContext = watch === undefined ? contextFor : withClock(contextFor, watch);
 const tokens = await openTokenStore(join(logDirectory, 'tokens.json'));
 const { token: producerToken } = await tokens.create({ role: 'producer', name: 'bench' });
 const { token: auditorToken } = await tokens.create({ role: 'auditor', name: 'bench' });
-const app = createApp({ logs: new Map([[LOG_NAME, { log, tokens, prepareContext, trail }]]), processMetrics: true });
+const app = createApp({
+  logs: new Map([[LOG_NAME, { log, tokens, preparer, prepareContext, trail }]]),
+  processMetrics: true,
+});
 const server = await serveApp(app);
 
 answerParent({
@@ -75,19 +80,12 @@ answerParent({
   treeSize: () => log.treeSize(),
   close: async () => {
     await server.close();
+    await preparer.close();
     await watch?.close();
     await trail.close();
     await log.close();
   },
 });
-
-function contextWith({ catalogue, redaction, search }: FeatureSettings, producerId: string): PrepareContext {
-  return {
-    ...(catalogue ? fullContext(producerId) : withoutCatalogue(producerId)),
-    ...(redaction ? {} : { redact: redactNothing, redactionVersion: null }),
-    searchable: search,
-  };
-}
 
 /** Each write takes this much longer: a disk with a slower fsync. */
 function slowStore(store: Store, delayMs: number): Store {

@@ -3,12 +3,8 @@
  * once when the log is opened.
  */
 import { hkdfSync } from 'node:crypto';
-import type { Catalogue } from '../events/catalogue/catalogue.ts';
-import { createRandomPool } from '../events/random-pool.ts';
+import { type OffThreadPreparer, startOffThreadPreparer } from '../events/prepare-off-thread.ts';
 import { AllowListError, parseAllowList } from '../events/redact/allow-list.ts';
-import { makeRedactor } from '../events/redact/redact.ts';
-import type { MacKeys, PrepareContext } from '../events/types.ts';
-import { writeRules } from '../events/write-rules.ts';
 import { CliError } from './errors.ts';
 import { exists, readInput } from './files.ts';
 
@@ -16,30 +12,26 @@ import { exists, readInput } from './files.ts';
 const PERSONAL_PATHS: readonly string[] = ['actor.session', 'context.ip'];
 const MAC_KEY_BYTES = 32;
 
-export interface PrepareSource {
-  readonly contextFor: (producerId: string) => PrepareContext;
-  /** From now on events are checked against this catalogue; none (null) lets every action through. */
-  readonly useCatalogue: (catalogue: Catalogue | null) => void;
+/** Only a benchmark turns these off. */
+export interface PrepareFeatures {
+  readonly redacts: boolean;
+  readonly searchable: boolean;
 }
 
+const ALL_FEATURES: PrepareFeatures = { redacts: true, searchable: true };
+
 /** The part of a context that a log's directory and its newest catalogue determine, for any producer. */
-export async function openPrepareSource(secret: Uint8Array, allowListFile: string): Promise<PrepareSource> {
-  const macKeys: MacKeys = { raw: macKey(secret, 'raw-input'), content: macKey(secret, 'content') };
-  const redactor = makeRedactor(await readAllowList(allowListFile));
-  const randomBytes = createRandomPool();
-  let rules = writeRules(redactor, null, PERSONAL_PATHS);
-  return {
-    contextFor: (producerId) => ({
-      producerId,
-      macKeys,
-      randomBytes,
-      clockOffsetUs: null,
-      ...rules,
-    }),
-    useCatalogue: (catalogue) => {
-      rules = writeRules(redactor, catalogue, PERSONAL_PATHS);
-    },
-  };
+export async function openPrepareSource(
+  secret: Uint8Array,
+  allowListFile: string,
+  features: PrepareFeatures = ALL_FEATURES,
+): Promise<OffThreadPreparer> {
+  return startOffThreadPreparer({
+    macKeys: { raw: macKey(secret, 'raw-input'), content: macKey(secret, 'content') },
+    allowedCards: await readAllowList(allowListFile),
+    pathsWithoutCatalogue: PERSONAL_PATHS,
+    ...features,
+  });
 }
 
 /** Test card numbers that are let through, by their hashes; none without the file. */

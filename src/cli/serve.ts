@@ -163,7 +163,8 @@ async function openServedRaw(
 async function openServedAudit(paths: LogPaths, secret: Uint8Array, options: OpenLogOptions): Promise<ServedLog> {
   const { directory, signers, logger = SILENT_LOGGER } = options;
   const tokens = await openTokenStore(paths.tokens);
-  const { contextFor, useCatalogue } = await openPrepareSource(secret, paths.allowedCards);
+  const preparer = await openPrepareSource(secret, paths.allowedCards);
+  const { contextFor, useCatalogue } = preparer;
   const fetch = guardedFetch(await readAllowedNetworks(paths.outbound));
   const access = { ...(await openOidc(paths, fetch)), ...(await openIdentity(paths, contextFor, fetch)) };
   const log = await openLog(options);
@@ -177,7 +178,8 @@ async function openServedAudit(paths: LogPaths, secret: Uint8Array, options: Ope
     });
     const samples = await openSamples({ log, trail, randomBytes });
     const watch = await openLogWatch(directory, { log, trail, logger, fetch });
-    return { log, tokens, prepareContext: withClock(contextFor, watch), trail, watch, evidence, samples, ...access };
+    const made = { trail, watch, evidence, samples, ...access };
+    return { log, tokens, preparer, prepareContext: withClock(contextFor, watch), ...made };
   } catch (error) {
     await log.close();
     throw error;
@@ -217,6 +219,7 @@ async function closeLogs(logs: ReadonlyMap<string, AnyServedLog>): Promise<void>
   await Promise.all(
     [...logs.values()].map(async (served) => {
       if (!isRaw(served)) {
+        await served.preparer?.close();
         await served.evidence?.close();
         served.samples?.close();
         await served.watch?.close();

@@ -9,6 +9,7 @@
  * log refuses a slice (overload), that slice and everything behind it is reported as refused, so that order is kept and
  * a client can send again exactly what did not go in. If it refuses the first, the whole request is the 503.
  */
+import { prepareLines } from '../events/prepare-lines.ts';
 import { EventProblem, type PrepareContext, type Prepared } from '../events/types.ts';
 import type { Log, SubmitResult } from '../log/types.ts';
 import { problemDocument, problemOf } from './problems.ts';
@@ -104,8 +105,8 @@ async function submitLines(
   let writing: Promise<Written> | undefined;
   // One turn more than there are slices: it collects what the last one became.
   for (let start = 0; start < lines.length + SLICE_LINES; start += SLICE_LINES) {
-    const preparing = lines.slice(start, start + SLICE_LINES).map((line) => prepareLine(exchange, line, context));
-    const [slice, written] = await Promise.all([Promise.all(preparing), writing]);
+    const preparing = prepareSlice(exchange, lines.slice(start, start + SLICE_LINES), context);
+    const [slice, written] = await Promise.all([preparing, writing]);
     for (const item of slice) if ('problem' in item) troubles.refused.push(item);
     if (written?.refusedBy !== undefined) {
       if (outcomes.length === 0) throw written.refusedBy;
@@ -122,27 +123,36 @@ async function submitLines(
 
 type PreparedLine = Line & ({ readonly prepared: Prepared } | { readonly problem: EventProblem });
 
-/** At once, unless the log resolves names. Never rejects for what is wrong with the line. */
-function prepareLine(
+/** Never rejects for what is wrong with a line. */
+async function prepareSlice(
   exchange: TokenExchange,
-  line: Line,
+  slice: readonly Line[],
   context: PrepareContext,
-): PreparedLine | Promise<PreparedLine> {
-  try {
-    const prepared = prepareBody(exchange, line.bytes, 'event', context);
-    if (!(prepared instanceof Promise)) return { ...line, prepared };
-    return prepared.then(
-      (named) => ({ ...line, prepared: named }),
-      (error: unknown) => lineProblem(line, error),
-    );
-  } catch (error) {
-    return lineProblem(line, error);
-  }
+): Promise<readonly PreparedLine[]> {
+  if (slice.length === 0) return [];
+  const { served } = exchange;
+  if (served.identity !== undefined) return Promise.all(slice.map((line) => prepareNamedLine(exchange, line, context)));
+  const prepare = served.preparer?.prepareLines ?? prepareLines;
+  const outcomes = await prepare(
+    slice.map(({ bytes }) => bytes),
+    context,
+  );
+  const refused = outcomes.filter((one) => one instanceof EventProblem).length;
+  if (refused > 0) exchange.services.metrics.submitted(served.log.name, 'refused', refused);
+  return slice.map((line, i) => {
+    const outcome = outcomes[i];
+    if (outcome === undefined) throw new Error('a line was neither prepared nor refused');
+    return outcome instanceof EventProblem ? { ...line, problem: outcome } : { ...line, prepared: outcome };
+  });
 }
 
-function lineProblem(line: Line, error: unknown): PreparedLine {
-  if (error instanceof EventProblem) return { ...line, problem: error };
-  throw error;
+async function prepareNamedLine(exchange: TokenExchange, line: Line, context: PrepareContext): Promise<PreparedLine> {
+  try {
+    return { ...line, prepared: await prepareBody(exchange, line.bytes, 'event', context) };
+  } catch (error) {
+    if (error instanceof EventProblem) return { ...line, problem: error };
+    throw error;
+  }
 }
 
 interface Written {

@@ -10,6 +10,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { TSchema } from '@sinclair/typebox';
 import type { Context, Hono } from 'hono';
 import type { IdentityResolver } from '../events/identity.ts';
+import type { OffThreadPreparer } from '../events/prepare-off-thread.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { EvidenceDesk } from '../evidence/desk.ts';
 import { EvidenceError } from '../evidence/error.ts';
@@ -38,6 +39,8 @@ export interface ServedLog {
   readonly tokens: TokenStore;
   /** What `prepare` needs for a submission by this producer. Called once a request. */
   readonly prepareContext: (producerId: string) => PrepareContext;
+  /** Prepares batches in another thread; without it they are prepared where they arrive. */
+  readonly preparer?: OffThreadPreparer;
   /** What the log records about itself, and what follows from it. */
   readonly trail: Trail;
   /** Where bundles are made; without it there are none. */

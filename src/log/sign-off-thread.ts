@@ -1,8 +1,9 @@
 /** Makes ML-DSA-44 signatures in a worker thread, so that submissions never wait for one. One worker serves a process. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Checkpoint } from '../../proofs/checkpoint.ts';
 import { formatSignerKey, type SignerKey } from '../../proofs/key.ts';
 import { makeSignature, type NoteSignature } from '../../proofs/note.ts';
+import { startWorker } from '../events/start-worker.ts';
 import type { SignReply, SignRequest } from './sign-worker.ts';
 
 export interface OffThreadSigner {
@@ -21,7 +22,7 @@ export function startOffThreadSigner(): OffThreadSigner {
   let lastId = 0;
 
   const start = (): Worker => {
-    const started = startWorker();
+    const started = startWorker(new URL('./sign-worker', import.meta.url).href, import.meta.url);
     started.unref();
     started.on('message', (reply: SignReply) => {
       const one = waiting.get(reply.id);
@@ -55,18 +56,4 @@ export function startOffThreadSigner(): OffThreadSigner {
       waiting.clear();
     },
   };
-}
-
-/**
- * The worker of this module. In a checkout it is TypeScript, and a worker that was given `--import tsx` has no loader when
- * its parent was started through tsx itself (Node 20), so it registers one before it loads its file.
- */
-function startWorker(): Worker {
-  if (!import.meta.url.endsWith('.ts')) {
-    return new Worker(new URL('./sign-worker.js', import.meta.url), { execArgv: [] });
-  }
-  const loader = import.meta.resolve('tsx/esm/api');
-  const file = new URL('./sign-worker.ts', import.meta.url).href;
-  const text = `import('${loader}').then((tsx) => { tsx.register(); return import('${file}'); })`;
-  return new Worker(text, { eval: true, execArgv: [] });
 }

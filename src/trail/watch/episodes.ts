@@ -32,9 +32,12 @@ export interface Report {
   readonly othersCount: number;
 }
 
+type Span = Omit<Report, 'key' | 'isFirst' | 'othersCount'>;
+
 interface Episode {
   windowEndUs: number;
-  report: Omit<Report, 'key' | 'isFirst' | 'othersCount'> | null;
+  /** Grows in place: every event of a producer whose clock is wrong comes by here. */
+  report: { -readonly [Name in keyof Span]: Span[Name] } | null;
   othersCount: number;
 }
 
@@ -53,11 +56,20 @@ export class Episodes {
 
   /** One more event of the kind. Returns what is to be reported now. */
   note(key: string, { index, logTimeUs }: Pick<Examined, 'index' | 'logTimeUs'>, value = 0): readonly Report[] {
+    const episode = this.#episodes.get(key);
+    const report = episode?.report ?? null;
+    if (report !== null) {
+      report.lastIndex = index;
+      report.lastTimeUs = logTimeUs;
+      report.count += 1;
+      if (value < report.least) report.least = value;
+      if (value > report.most) report.most = value;
+      return [];
+    }
     const one = { firstIndex: index, lastIndex: index, firstTimeUs: logTimeUs, lastTimeUs: logTimeUs };
     const alone = { ...one, count: 1, least: value, most: value };
-    const episode = this.#episodes.get(key);
     if (episode !== undefined) {
-      episode.report = episode.report === null ? alone : joined(episode.report, alone);
+      episode.report = alone;
       return [];
     }
     const evicted = this.#makeRoom();
@@ -127,17 +139,6 @@ const NO_REPORT = { firstIndex: 0, lastIndex: 0, firstTimeUs: 0, lastTimeUs: 0, 
 
 function reportOf(key: string, { report, othersCount }: Episode): Report | undefined {
   return report === null ? undefined : { ...report, key, isFirst: false, othersCount };
-}
-
-function joined(a: NonNullable<Episode['report']>, b: NonNullable<Episode['report']>): NonNullable<Episode['report']> {
-  return {
-    ...a,
-    lastIndex: b.lastIndex,
-    lastTimeUs: b.lastTimeUs,
-    count: a.count + b.count,
-    least: Math.min(a.least, b.least),
-    most: Math.max(a.most, b.most),
-  };
 }
 
 function restoredReport(value: JsonValue | undefined): NonNullable<Episode['report']> {
