@@ -31,6 +31,8 @@ export interface FaultKind {
   readonly counts: { readonly full: number; readonly quick: number };
   readonly needs: {
     readonly witness: boolean;
+    /** Beside it, one that takes connections and never answers. */
+    readonly hungWitness?: boolean;
     /** The data lies on a small file system of its own, of so many MiB. */
     readonly tmpfsMiB?: number;
   };

@@ -6,6 +6,7 @@
 import { base64Decode, base64Encode } from '../../proofs/bytes.ts';
 import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
+import { decodeEntry } from '../../proofs/entry.ts';
 import { appendLeaf, type CompactRange, EMPTY_RANGE, rangeRoot } from '../../proofs/range.ts';
 import { decodeEntryBundle, formatTilePath, TILE_WIDTH } from '../../proofs/tile.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
@@ -123,6 +124,7 @@ async function readEntries(log: RunningLog, from: number, size: number): Promise
   const leaves = new Map<number, string>();
   const inOrder: Uint8Array[] = [];
   const missing: number[] = [];
+  let lastLogTime = 0;
   for (let start = from; start < size; start += TILE_WIDTH) {
     const width = Math.min(TILE_WIDTH, size - start);
     const path = formatTilePath({ level: 'entries', index: start / TILE_WIDTH, width });
@@ -133,6 +135,9 @@ async function readEntries(log: RunningLog, from: number, size: number): Promise
       continue;
     }
     for (const [i, entry] of decodeEntryBundle(bytes).entries()) {
+      const { logTime } = decodeEntry(entry);
+      if (logTime <= lastLogTime) throw new Error(`entry ${start + i} has a log time that is not after the one before`);
+      lastLogTime = logTime;
       const hash = nativeHasher.leaf(entry);
       leaves.set(start + i, base64Encode(hash));
       inOrder.push(hash);

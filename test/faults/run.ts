@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { startHungPeer } from './hung-peer.ts';
 import type { Episodes, FaultKind, Tally } from './kind.ts';
 import { FAULT_KINDS } from './kinds.ts';
 import { Ledger } from './ledger.ts';
@@ -64,7 +65,11 @@ async function runKind(kind: FaultKind, directory: string, kindSeed: number): Pr
   await mkdir(scratch, { recursive: true });
   let failure: string | undefined;
   const work = async (data: string): Promise<void> => {
-    const world = await createWorld(data, { witness: kind.needs.witness });
+    const hung = kind.needs.hungWitness === true ? await startHungPeer() : undefined;
+    const world = await createWorld(data, {
+      witness: kind.needs.witness,
+      ...(hung === undefined ? {} : { hungUrl: hung.url }),
+    });
     try {
       const progress = (done: number): void => {
         if (process.stderr.isTTY === true) process.stderr.write(`\r${kind.name}: ${done} of ${count} `);
@@ -81,6 +86,7 @@ async function runKind(kind: FaultKind, directory: string, kindSeed: number): Pr
       } satisfies Episodes);
     } finally {
       await world.stop();
+      hung?.close();
     }
   };
   try {

@@ -67,7 +67,7 @@ async function findLibrary(): Promise<string> {
   for (const entry of await readdir(LIBRARIES)) {
     if (!entry.endsWith('-linux-gnu')) continue;
     const directory = path.join(LIBRARIES, entry, 'faketime');
-    const files = await readdir(directory).catch(() => []);
+    const files: readonly string[] = await readdir(directory).catch(() => []);
     if (files.includes('libfaketimeMT.so.1')) return path.join(directory, 'libfaketimeMT.so.1');
   }
   throw new Error('libfaketime is not installed (apt-get install faketime)');
