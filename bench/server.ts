@@ -39,6 +39,8 @@ const log = await openLog({
   directory: logDirectory,
   signers: identity.signers,
   policyText: `${identity.vkeys.map((vkey) => `log ${vkey}\n`).join('')}quorum none\n`,
+  // What is only filled is signed seldom, and not read again.
+  ...(fillEvents > 0 && { limits: { signIntervalMs: 10_000, scrubEntriesPerSecond: 0 } }),
   openStore: async (path) => slowStore(await openLevelStore(path), syncDelayMs),
 });
 const allowedCards = join(logDirectory, 'allowed-cards.txt');

@@ -7,13 +7,13 @@
  * that is made cheaply: all have the same salts, so that a field that many have in common is committed to once. They say
  * what `prepareEvent` makes of the same JSON, which is compared, and what is stored verifies as always.
  */
-import { canonicalJson } from '../../proofs/canonical-json.ts';
+import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
 import { CARD_LABEL, LOG_FIELD_ID } from '../../proofs/card.ts';
 import { CborWriter } from '../../proofs/cbor-writer.ts';
 import { commitField, SALT_BYTES } from '../../proofs/commitment.ts';
 import { fieldTexts, logText } from '../../src/events/contents.ts';
 import { prepareEvent } from '../../src/events/prepare.ts';
-import { termsOf } from '../../src/events/terms.ts';
+import { searchTerm, termsOf } from '../../src/events/terms.ts';
 import type { PrepareContext, Prepared } from '../../src/events/types.ts';
 import type { Log } from '../../src/log/types.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
@@ -27,12 +27,11 @@ const TARGETS = 100_000;
 /** Sets of 150 events, equally far apart over the whole log; each request asks for another one, so that little is warm. */
 export const SPREADS = 50;
 const SPREAD_EVENTS = 150;
+const RULES = 7;
 const ACTIONS = ['role.grant', 'role.revoke', 'user.create', 'user.suspend'] as const;
 
 const GROUP_EVENTS = 1000;
 const PROGRESS_GROUPS = 500;
-/** Encoded fields that are kept: more than there are that several events have in common. */
-const MAX_KEPT_FIELDS = 300_000;
 /** Events that are compared with what `prepareEvent` makes of them. */
 const COMPARED_EVENTS = 100;
 
@@ -46,18 +45,34 @@ function uniqueEvent(eventCount: number): number {
   return Math.floor(eventCount / 2) + 12_345;
 }
 
+function spreadOf(i: number, eventCount: number): number {
+  return i % Math.max(1, Math.floor(eventCount / SPREAD_EVENTS));
+}
+
+function dayOf(i: number, eventCount: number): number {
+  return Math.floor((i / eventCount) * DAYS);
+}
+
+function dayStartMs(day: number): number {
+  return FIRST_DAY_MS + day * DAY_MS;
+}
+
+function idOf(i: number): string {
+  return `b${String(i).padStart(12, '0')}`;
+}
+
 function eventOf(i: number, eventCount: number) {
   const even = i % 2 === 0;
-  const spread = i % Math.max(1, Math.floor(eventCount / SPREAD_EVENTS));
+  const spread = spreadOf(i, eventCount);
   return {
-    event_id: `b${String(i).padStart(12, '0')}`,
-    occurred_at: new Date(FIRST_DAY_MS + Math.floor((i / eventCount) * DAYS) * DAY_MS).toISOString(),
+    event_id: idOf(i),
+    occurred_at: new Date(dayStartMs(dayOf(i, eventCount))).toISOString(),
     tenant: even ? 'acme' : 'umbrella',
     actor: { type: 'user', id: i === uniqueEvent(eventCount) ? 'u_unique' : `u_${i % ACTORS}`, role: 'member' },
     action: ACTIONS[i % ACTIONS.length] ?? '',
     target: { type: even ? 'user' : 'invoice', id: `t_${i % TARGETS}` },
     outcome: { result: even ? ('success' as const) : ('denied' as const) },
-    authorization: { decision: 'allow' as const, rule: `policy.access.v${i % 7}#owner` },
+    authorization: { decision: 'allow' as const, rule: `policy.access.v${i % RULES}#owner` },
     ...(spread < SPREADS ? { correlation_id: `spread-${spread}` } : {}),
     context: {
       granted_role: 'viewer',
@@ -81,11 +96,32 @@ export async function fillLog(log: Log, context: PrepareContext, eventCount: num
   }
 }
 
+/** A field of an event, and which of its values: events with the same variant have the same one. */
+type Variant = readonly [id: Exclude<keyof MadeEvent, 'event_id'>, variant: number];
+type MadeEvent = ReturnType<typeof eventOf>;
+
+/** In the order of the card; `event_id`, which has no variants, stands between `correlation_id` and `occurred_at`. */
+function variantsOf(i: number, eventCount: number): readonly Variant[] {
+  const spread = spreadOf(i, eventCount);
+  return [
+    ['action', i % ACTIONS.length],
+    ['actor', i === uniqueEvent(eventCount) ? ACTORS : i % ACTORS],
+    ['authorization', i % RULES],
+    ['context', i % ACTORS],
+    ...(spread < SPREADS ? [['correlation_id', spread] as const] : []),
+    ['occurred_at', dayOf(i, eventCount)],
+    ['outcome', i % 2],
+    ['target', i % TARGETS],
+    ['tenant', i % 2],
+  ];
+}
+
 interface EncodedField {
   /** In the contents of an event: id, text and salt. */
   readonly contents: Uint8Array;
   /** In its card: id and commitment. */
   readonly card: Uint8Array;
+  readonly terms: readonly string[];
 }
 
 function createPrepare(context: PrepareContext, eventCount: number): (i: number) => Prepared {
@@ -94,33 +130,37 @@ function createPrepare(context: PrepareContext, eventCount: number): (i: number)
   const properly = (i: number): Prepared =>
     prepareEvent(encoder.encode(JSON.stringify(eventOf(i, eventCount))), context);
   const model = properly(0);
-  const log = logText(model.contents);
+  const producerTerm = searchTerm('producer', producerId);
   const salt = new Uint8Array(SALT_BYTES).fill(7);
-  const kept = new Map<string, EncodedField>();
-  const encode = (id: string, text: string): EncodedField => ({
-    contents: new CborWriter().array(3).text(id).text(text).bytes(salt).copy(),
-    card: new CborWriter()
-      .array(2)
-      .text(id)
-      .bytes(commitField(salt, id, text, nativeHasher))
-      .copy(),
-  });
-  const encodeOnce = (id: string, value: Parameters<typeof canonicalJson>[0]): EncodedField => {
+  const writer = new CborWriter();
+  const encode = (id: keyof MadeEvent, value: JsonValue, terms: readonly string[]): EncodedField => {
     const text = canonicalJson(value);
-    if (id === 'event_id') return encode(id, text);
-    const name = `${id} ${text}`;
-    const field = kept.get(name) ?? encode(id, text);
-    if (kept.size < MAX_KEPT_FIELDS) kept.set(name, field);
+    const commitment = commitField(salt, id, text, nativeHasher);
+    return {
+      contents: writer.restart().array(3).text(id).text(text).bytes(salt).copy(),
+      card: writer.restart().array(2).text(id).bytes(commitment).copy(),
+      terms,
+    };
+  };
+  const kept = new Map<string, EncodedField[]>();
+  const encodeOnce = ([id, variant]: Variant, i: number): EncodedField => {
+    const variants = kept.get(id) ?? [];
+    kept.set(id, variants);
+    const known = variants[variant];
+    if (known !== undefined) return known;
+    const event = eventOf(i, eventCount);
+    const field = encode(id, event[id] ?? null, termsOfField(id, event, context));
+    variants[variant] = field;
     return field;
   };
+  const log = logText(model.contents);
   const logCommitment = commitField(salt, LOG_FIELD_ID, log, nativeHasher);
   const logContents = new CborWriter().array(2).text(log).bytes(salt).copy();
-  const writer = new CborWriter();
   const prepare = (i: number): Prepared => {
-    const event = eventOf(i, eventCount);
-    const fields = Object.entries(event)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([id, value]) => encodeOnce(id, value));
+    const variants = variantsOf(i, eventCount);
+    const fields = variants.map((variant) => encodeOnce(variant, i));
+    const eventId = idOf(i);
+    fields.splice(variants.length - AFTER_EVENT_ID, 0, encode('event_id', eventId, []));
     writer.restart().array(2).text(CARD_LABEL).array(fields.length);
     for (const { card } of fields) writer.encoded(card);
     const cardHash = nativeHasher.sha256(writer.view());
@@ -129,20 +169,40 @@ function createPrepare(context: PrepareContext, eventCount: number): (i: number)
     const contents = writer.encoded(logContents).copy();
     const contentMac = new Uint8Array(model.contentMac.length);
     new DataView(contentMac.buffer).setFloat64(0, i);
-    const occurredAtUs = 1000 * Date.parse(event.occurred_at);
-    const terms = termsOf(event, { producerId, eventClass: context.classOf?.(event.action), occurredAtUs });
-    return {
-      ...model,
-      ...{ eventId: event.event_id, cardHash, logCommitment, contents, contentMac, occurredAtUs, terms },
-    };
+    const terms = [producerTerm, ...fields.flatMap((field) => field.terms)];
+    const occurredAtUs = 1000 * dayStartMs(dayOf(i, eventCount));
+    return { ...model, eventId, cardHash, logCommitment, contents, contentMac, occurredAtUs, terms };
   };
   for (let i = 0; i < Math.min(COMPARED_EVENTS, eventCount); i++) {
-    const [made, proper] = [prepare(i), properly(i)].map((one) => [
-      fieldTexts(one.contents),
-      one.terms,
-      one.producerId,
-    ]);
-    if (JSON.stringify(made) !== JSON.stringify(proper)) throw new Error(`event ${i} is made wrongly`);
+    const [made, proper] = [prepare(i), properly(i)].map(({ contents, terms, eventId, occurredAtUs }) =>
+      JSON.stringify([fieldTexts(contents), terms.toSorted(), eventId, occurredAtUs]),
+    );
+    if (made !== proper) throw new Error(`event ${i} is made wrongly: ${made} and not ${proper}`);
   }
   return prepare;
+}
+
+/** Fields behind `event_id` in the card. */
+const AFTER_EVENT_ID = 4;
+
+/** Which terms a field brings, by the letters that they begin with (src/events/terms.ts). */
+const LETTERS: Readonly<Record<string, string>> = {
+  action: 'vpc',
+  actor: 'a',
+  authorization: 'r',
+  correlation_id: 'k',
+  occurred_at: 'd',
+  outcome: 'o',
+  target: 'ty',
+  tenant: 'n',
+};
+
+function termsOfField(
+  id: keyof MadeEvent,
+  event: MadeEvent,
+  { classOf, producerId }: PrepareContext,
+): readonly string[] {
+  const occurredAtUs = 1000 * Date.parse(event.occurred_at);
+  const terms = termsOf(event, { producerId, eventClass: classOf?.(event.action), occurredAtUs });
+  return terms.filter((term) => LETTERS[id]?.includes(term.charAt(0)));
 }
