@@ -1,12 +1,13 @@
 /**
  * The rules of this moment, as `prepare` applies them to every event before anything is committed to:
  *
- *   validated event ─▶ catalogue: known action, required fields ─▶ redaction ─▶ minimisation ─▶ what is committed to
+ *   validated event ─▶ catalogue: known action, required fields ─▶ redaction ─▶ minimisation ─▶ mark ─▶ what is committed to
  *
  * Made once for each catalogue that is published; an event names the versions of both.
  */
 import type { JsonObject } from '../../proofs/canonical-json.ts';
-import { type Catalogue, classOf, findAction, separatePathsOf } from './catalogue/catalogue.ts';
+import { isObject } from '../../proofs/fields.ts';
+import { type ActionRule, type Catalogue, classOf, findAction, separatePathsOf } from './catalogue/catalogue.ts';
 import { checkAgainstCatalogue } from './catalogue/check.ts';
 import { minimise } from './minimise.ts';
 import type { Redactor, Replacement } from './redact/types.ts';
@@ -47,7 +48,21 @@ function applyRules(
   const minimised = minimise(redacted.value, rule?.minimise ?? []);
   // Nothing in a signed event can be changed, so it has to come without.
   if (isSigned) refuse([...redacted.replacements, ...minimised.replacements].map(signedFault));
-  return minimised.value;
+  return rule?.breakGlass === true ? markBreakGlass(minimised.value, rule, isSigned) : minimised.value;
+}
+
+/**
+ * What the catalogue calls an override of the rules is marked as one in the event itself (E9), so that it stands out
+ * wherever the event is read and can be asked for and proven. A producer that denies it is refused.
+ */
+function markBreakGlass(event: JsonObject, { name, title }: ActionRule, isSigned: boolean): JsonObject {
+  const { break_glass: said, authorization } = event;
+  if (said === true || (isObject(authorization) && authorization['decision'] === 'bypass')) return event;
+  if (said !== undefined || isSigned) {
+    const detail = `must be true: the catalogue says that ${name} ("${title}") overrides the normal rules`;
+    refuse([{ code: said === undefined ? 'missing-field' : 'invalid-member', pointer: '/break_glass', detail }]);
+  }
+  return { ...event, break_glass: true };
 }
 
 function signedFault({ pointer, rule }: Replacement): EventFault {

@@ -23,6 +23,7 @@ actions:
     sensitive: [actor.session]
     minimise: { context.ip: ip-prefix, context.seen_at: to-minute, actor.auth.authenticated_at: to-day }
   role.list: { title: Listed roles, class: access }
+  role.force: { title: Took a role by force, class: access, break_glass: true }
 `);
 const RULES = writeRules(makeRedactor(), CATALOGUE, ['context.request_id']);
 
@@ -88,6 +89,24 @@ describe('an event under the rules in force', () => {
       context: { granted_role: 'x' },
     };
     expect(RULES.redact(clean, JSON.stringify(clean), true)).toBe(clean);
+  });
+
+  it('is marked as break-glass where the catalogue says so, and nowhere can that be denied', () => {
+    const force: JsonObject = { ...EVENT, action: 'role.force', details: 'fine', actor: { type: 'user', id: 'u_1' } };
+    const bypass = { authorization: { decision: 'bypass' } };
+    const marked = prepare(force);
+    expect(Object.fromEntries(fieldTexts(marked.contents))['break_glass']).toBe('true');
+    expect(marked.terms).toContain('b:true');
+    expect(fieldTexts(prepare(EVENT).contents).map(([id]) => id)).not.toContain('break_glass');
+    expect(fieldTexts(prepare({ ...force, ...bypass }).contents).map(([id]) => id)).not.toContain('break_glass');
+    const faultOf = (event: JsonObject, isSigned: boolean): string =>
+      problemOf(() => RULES.redact(event, JSON.stringify(event), isSigned))
+        .faults.map(({ code, pointer }) => `${code} ${pointer}`)
+        .join();
+    expect(faultOf({ ...force, break_glass: false }, false)).toBe('invalid-member /break_glass');
+    expect(faultOf(force, true)).toBe('missing-field /break_glass');
+    const said = { ...force, break_glass: true };
+    expect(RULES.redact(said, JSON.stringify(said), true)).toBe(said);
   });
 
   it('is only redacted while there is no catalogue', () => {
