@@ -121,6 +121,10 @@ class WebhookAlerter implements Alerter {
       const reason = await this.#post(finding);
       if (reason === undefined) return undefined;
       failure = reason;
+      // Said once, at the beginning: hours pass before it is given up.
+      if (attempt === 0 && !signal.aborted) {
+        this.#options.logger.warn({ id: finding.id, reason }, 'an alert was not taken; it is tried again');
+      }
     }
     return failure;
   }
