@@ -11,7 +11,7 @@ import { describeExistedBy, type ExistedBy, existedBy } from './existed-by.ts';
 import { describeFilter } from './filter.ts';
 import { type Hasher, nobleHasher } from './hash.ts';
 import type { Pinned } from './judge-head.ts';
-import type { BundleManifest } from './manifest.ts';
+import type { BundleControl, BundleManifest } from './manifest.ts';
 import { type CheckedCheckpoint, parsePolicy } from './policy.ts';
 import { type BundleInput, verifyBundle } from './verify-bundle.ts';
 import { createEventVerifier } from './verify-event.ts';
@@ -64,6 +64,8 @@ export interface BundleSummary {
   readonly examined: number;
   readonly matched: number;
   readonly unevaluated: number;
+  /** The control that the question was asked for, as the asker said. */
+  readonly control?: BundleControl;
   /** Hex SHA-256 of the file. */
   readonly sha256: string;
 }
@@ -149,9 +151,12 @@ function judgeZip(zip: Uint8Array, pinned: Pinned, options: JudgeOptions, report
   });
 }
 
-function summaryOf({ origin, mode, query, range }: BundleManifest): Omit<BundleSummary, 'sha256' | keyof Counts> {
+function summaryOf(manifest: BundleManifest): Omit<BundleSummary, 'sha256' | keyof Counts> {
+  const { origin, mode, query, range, control } = manifest;
   const [from, to] = [query.fromUs ?? null, query.toUs ?? null];
-  return { origin, mode, query: describeFilter(query), from_us: from, to_us: to, start: range.start, end: range.end };
+  const { start, end } = range;
+  const about = { origin, mode, query: describeFilter(query), from_us: from, to_us: to, start, end };
+  return { ...about, ...(control && { control }) };
 }
 
 type Counts = Pick<BundleSummary, 'examined' | 'matched' | 'unevaluated'>;

@@ -2,13 +2,13 @@
  * An evidence bundle from the question to the file: asks for it, shows how far it is, and downloads it; a download that
  * breaks off goes on where it stopped. The file is written beside its place and moved there when it is whole.
  */
-import { createHash } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { parseAnswer, pause, refusal, send, UnavailableError, unexpectedAnswer, withRetries } from './client.ts';
 import { CliError, messageOf } from './errors.ts';
-import type { Io } from './io.ts';
+import { type Io, oneLine } from './io.ts';
 import { startProgress } from './progress.ts';
 import type { Target } from './target.ts';
 
@@ -16,7 +16,9 @@ import type { Target } from './target.ts';
 export interface BundleRequest {
   /** Below the log (default: `evidence`). */
   readonly path?: string;
-  readonly question: Readonly<Record<string, string | number | undefined>>;
+  readonly question: Readonly<Record<string, string | number | object | undefined>>;
+  /** Id of a bundle that was asked for before: then no question is asked. */
+  readonly resume?: string;
   readonly out: string;
   /** How long all of it may take. */
   readonly timeoutMs: number;
@@ -42,6 +44,7 @@ const POLL_MS = 150;
 /** One request downloads at most this much, so that its time-out means something. */
 const PART_BYTES: number = 16 * 1024 * 1024;
 const PART_TIMEOUT_MS = 60_000;
+const PART_NAME_CHARACTERS = 16;
 
 const StateAnswer = Type.Object({
   id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }),
@@ -60,19 +63,33 @@ const StateAnswer = Type.Object({
 
 /** Throws CliError where the log refuses, UnavailableError where it stays away. */
 export async function fetchBundle(io: Io, target: Target, request: BundleRequest): Promise<FetchedBundle> {
-  const { path = 'evidence', question, out, timeoutMs } = request;
+  const { path = 'evidence', question, resume, out, timeoutMs } = request;
   const startedMs = io.nowMs();
   const retry: Retry = (work) =>
     withRetries(io, timeoutMs, work, (error) => io.err(`trying again: ${error.message}\n`));
   const url = `${target.logUrl}/evidence`;
-  const asking = `${target.logUrl}/${path}`;
+  const id = resume ?? (await ask(io, target, `${target.logUrl}/${path}`, question, retry));
+  try {
+    const ready = await waitUntilMade(io, target, `${url}/${encodeURIComponent(id)}`, timeoutMs, retry);
+    await download(io, target, `${url}/${encodeURIComponent(id)}/bundle.zip`, ready, out, retry);
+    return { file: out, ...ready, seconds: Math.round((io.nowMs() - startedMs) / 100) / 10 };
+  } catch (error) {
+    io.err(`to go on with it: countersign evidence --resume ${oneLine(id)} --out ${oneLine(out)}\n`);
+    throw error;
+  }
+}
+
+async function ask(
+  io: Io,
+  target: Target,
+  url: string,
+  question: BundleRequest['question'],
+  retry: Retry,
+): Promise<string> {
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify(question);
-  const answer = await retry(() => send(io, target, asking, { method: 'POST', body, headers }));
-  const asked = readState(asking, answer.text);
-  const ready = await waitUntilMade(io, target, `${url}/${asked.id}`, timeoutMs, retry);
-  await download(io, target, `${url}/${asked.id}/bundle.zip`, ready, out, retry);
-  return { file: out, ...ready, seconds: Math.round((io.nowMs() - startedMs) / 100) / 10 };
+  const answer = await retry(() => send(io, target, url, { method: 'POST', body, headers }));
+  return readState(url, answer.text).id;
 }
 
 type Retry = <T>(work: () => Promise<T>) => Promise<T>;
@@ -114,13 +131,13 @@ async function download(
   out: string,
   retry: Retry,
 ): Promise<void> {
-  const partial = `${out}.part`;
-  await rm(partial, { force: true });
-  const handle = await open(partial, 'wx', 0o600);
+  // The name says of which bundle it is a part: what another one left is never gone on with.
+  const partial = `${out}.${ready.sha256.slice(0, PART_NAME_CHARACTERS)}.part`;
+  const handle = await open(partial, 'a+', 0o600);
   const digest = createHash('sha256');
   const progress = startProgress(io, 'downloaded', ready.bytes);
   try {
-    for (let start = 0; start < ready.bytes; ) {
+    for (let start = await digestExisting(handle, digest, ready.bytes); start < ready.bytes; ) {
       const end = Math.min(start + PART_BYTES, ready.bytes);
       const part = await retry(() => fetchPart(io, target, url, start, end, ready.sha256));
       await handle.writeFile(part);
@@ -132,8 +149,25 @@ async function download(
     progress.stop();
     await handle.close();
   }
-  if (digest.digest('hex') !== ready.sha256) throw unexpectedAnswer(url, 'the bundle is not what was announced');
+  if (digest.digest('hex') !== ready.sha256) {
+    await rm(partial, { force: true });
+    throw unexpectedAnswer(url, 'the bundle is not what was announced');
+  }
   await rename(partial, out);
+}
+
+/** How much of the bundle is there already. */
+async function digestExisting(handle: FileHandle, digest: Hash, bytes: number): Promise<number> {
+  const { size } = await handle.stat();
+  if (size > bytes) await handle.truncate(0);
+  const there = size > bytes ? 0 : size;
+  for (let start = 0; start < there; ) {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(PART_BYTES), 0, PART_BYTES, start);
+    if (bytesRead === 0) break;
+    digest.update(buffer.subarray(0, bytesRead));
+    start += bytesRead;
+  }
+  return there;
 }
 
 async function fetchPart(

@@ -2,13 +2,12 @@
  * The printable report of a verification: one HTML file with no script and nothing from elsewhere. Everything that came
  * out of a file is escaped, and what no verification can say is printed on it.
  */
-
-import { LIMITS } from '../../proofs/claims.ts';
 import type { BundleSummary, FileReport } from '../../proofs/judge-file.ts';
 import type { Answer } from '../evidence/answer.ts';
 import { textAt } from '../trail/own-events.ts';
 import { formatTimeUs } from '../trail/time.ts';
 import { describeEvent, ruleLines } from './answer-text.ts';
+import { escapeHtml, htmlPage, limitsHtml } from './html-page.ts';
 import type { AnsweredReport } from './verify-files.ts';
 
 export interface ReportInput {
@@ -25,34 +24,15 @@ export const MAX_REPORTED_EVENTS = 1_000;
 
 export function reportHtml(input: ReportInput): string {
   const { verdict, reports, policyFile, policySha256, madeAt } = input;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Verification report: ${escapeHtml(verdict)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>Verification report</h1>
+  return htmlPage(
+    `Verification report: ${verdict}`,
+    `<h1>Verification report</h1>
 <p class="verdict ${verdict.toLowerCase()}">${escapeHtml(verdict)}</p>
 <p>Made ${escapeHtml(madeAt)} with the trust policy <code>${escapeHtml(policyFile)}</code>, SHA-256 <code>${escapeHtml(policySha256)}</code>.</p>
 ${reports.map(fileHtml).join('\n')}
-<h2>What no verification can say</h2>
-<ul>${LIMITS.map((limit) => `<li>${escapeHtml(limit)}</li>`).join('')}</ul>
-</body>
-</html>
-`;
+${limitsHtml()}`,
+  );
 }
-
-const STYLE = `
-body { font: 11pt/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 60em; color: #111; }
-table { border-collapse: collapse; width: 100%; } td, th { border: 1px solid #999; padding: .25em .5em; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-.verdict { font-size: 1.6em; font-weight: bold; border: 2px solid; padding: .2em .5em; display: inline-block; }
-.pass { color: #060; } .fail { color: #a00; } .incomplete { color: #850; }
-tr.override { background: #fee; font-weight: bold; } code { overflow-wrap: anywhere; }
-@media print { body { margin: 0; max-width: none; } thead { display: table-header-group; } tr { break-inside: avoid; } }
-`;
 
 function fileHtml(report: AnsweredReport): string {
   const { file, kind, verdict, reason, claims, notes, existed_by: bound, bundle, failure, answer } = report;
@@ -76,17 +56,24 @@ ${notes.length === 0 ? '' : `<ul>${notes.map((note) => `<li>${escapeHtml(note)}<
 }
 
 function bundleHtml(bundle: BundleSummary): string {
-  const { origin, mode, query, from_us: from, to_us: to, start, end, examined, matched, unevaluated, sha256 } = bundle;
+  const { origin, mode, query, from_us: from, to_us: to, start, end, examined, matched, unevaluated } = bundle;
+  const { control, sha256 } = bundle;
   const time = `${from === null ? 'the beginning' : formatTimeUs(from)} to ${to === null ? 'the end' : formatTimeUs(to)}`;
   const rows = [
     ['Log', origin],
     ['Question', query],
+    ...(control === undefined ? [] : [['Asked for', controlText(control)]]),
     ['Log time', time],
     ['Indices', `${start} to before ${end}`],
     ['Answer', `${mode}: ${examined} examined, ${matched} match, ${unevaluated} cannot be evaluated`],
     ['SHA-256 of the file', sha256],
   ];
   return `<table>${rows.map(([name, value]) => `<tr><th>${escapeHtml(name ?? '')}</th><td>${escapeHtml(value ?? '')}</td></tr>`).join('')}</table>`;
+}
+
+/** It is the asker's word: the mapping file with this hash says what the control asks. */
+function controlText({ id, part, mapping }: NonNullable<BundleSummary['control']>): string {
+  return `${id}, question ${part} of the mapping with SHA-256 ${mapping}`;
 }
 
 function answerHtml({ events, matched, rules, notes }: Answer): string {
@@ -112,18 +99,4 @@ function answerHtml({ events, matched, rules, notes }: Answer): string {
   return `<h3>Events (${matched})</h3>${more}
 <table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table>
 ${notes.map((note) => `<p>Rules: ${escapeHtml(note)}.</p>`).join('')}`;
-}
-
-/** For element content and quoted attributes; control and bidirectional characters become visible. */
-function escapeHtml(text: string): string {
-  return text
-    .replace(
-      /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
-      (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
-    )
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
 }

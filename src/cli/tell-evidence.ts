@@ -52,22 +52,32 @@ export function reportLines(report: AnsweredReport, show: number | undefined): r
   ];
 }
 
-/** Verifies a bundle that was just fetched, and tells it; without a policy it says how to. */
-export async function tellBundle(io: Io, options: TellOptions, fetched: FetchedBundle): Promise<void> {
-  const { file, mode, start, end, matched, bytes, seconds } = fetched;
+/** What to verify with: the policy that was named, or that of the network file, and the pin; undefined without a policy. */
+export async function policyIfAny(
+  io: Io,
+  options: TellOptions,
+): Promise<{ readonly file: string; readonly text: string; readonly pin?: Uint8Array } | undefined> {
   const policy = await readPolicyText(io, options).catch((error: unknown) => {
     if (error instanceof CliError && error.code === 'usage') return undefined;
     throw error;
   });
+  if (policy === undefined) return undefined;
+  parsePolicy(policy.text);
+  return { ...policy, ...(options.pin !== undefined && { pin: await readFile(options.pin) }) };
+}
+
+/** Verifies a bundle that was just fetched, and tells it; without a policy it says how to. */
+export async function tellBundle(io: Io, options: TellOptions, fetched: FetchedBundle): Promise<void> {
+  const { file, mode, start, end, matched, bytes, seconds } = fetched;
+  const policy = await policyIfAny(io, options);
   const size = `${file}: ${mode}, ${end - start} events in the range, ${matched} match; ${bytes} bytes in ${seconds} s`;
   const again = `countersign verify ${file} --policy ${policy?.file ?? 'POLICY.txt'}`;
   if (policy === undefined) {
     printResult(io, options.json, fetched, [size, `Verify it with: ${again}`]);
     return;
   }
-  parsePolicy(policy.text);
-  const pin = options.pin === undefined ? {} : { pin: await readFile(options.pin) };
-  const verify = createFileVerifier({ policyText: policy.text, ...pin }, options.show);
+  const { text: policyText, pin } = policy;
+  const verify = createFileVerifier({ policyText, ...(pin !== undefined && { pin }) }, options.show);
   const report = await verify({ event: file, receipt: '' });
   const { file: _, kind: _kind, ...verified } = report;
   printResult(io, options.json, { ...fetched, ...verified }, [
@@ -79,13 +89,14 @@ export async function tellBundle(io: Io, options: TellOptions, fetched: FetchedB
 
 function questionLines({ bundle }: AnsweredReport): readonly string[] {
   if (bundle === undefined) return [];
-  const { query, matched, examined, mode } = bundle;
+  const { query, matched, examined, mode, control } = bundle;
   const rests: Readonly<Record<string, string>> = {
     complete: `; ${examined} were examined, and nothing is left out`,
     sample: `; ${examined} were examined, and these were drawn:`,
   };
   const rest = rests[mode] ?? '; a selection';
-  return [`${oneLine(query)}`, `${matched} ${matched === 1 ? 'event matches' : 'events match'}${rest}`];
+  const asked = control === undefined ? [] : [`For ${oneLine(control.id)}, question ${oneLine(control.part)}:`];
+  return [...asked, `${oneLine(query)}`, `${matched} ${matched === 1 ? 'event matches' : 'events match'}${rest}`];
 }
 
 /** What a PASS means for what was just read. */
