@@ -19,6 +19,8 @@ import type { PrepareContext } from './types.ts';
 export interface OffThreadPreparer extends ContextSource {
   /** Rejects only for what is a bug; a line that is no event is an EventProblem among the outcomes. */
   readonly prepareLines: (lines: readonly Uint8Array[], context: PrepareContext) => Promise<readonly LineOutcome[]>;
+  /** One event that came by itself: with others that came in the same moment, if there are enough of them. */
+  readonly prepareOne: (line: Uint8Array, context: PrepareContext) => Promise<LineOutcome>;
   readonly close: () => Promise<void>;
 }
 
@@ -27,6 +29,8 @@ const MESSAGE_LINES = 256;
 const MESSAGE_BYTES = 1024 * 1024;
 /** Messages on their way: one at work, one that lies ready. */
 const MAX_MESSAGES = 2;
+/** Single events that came in one turn of the event loop; fewer are prepared here sooner than they are sent. */
+const MIN_SENT_SINGLES = 4;
 /** A worker that died so often is not started again. */
 const MAX_DEATHS = 10;
 
@@ -46,6 +50,8 @@ export function startOffThreadPreparer(
   const source = createContextSource(settings);
   const queue: Job[] = [];
   const away = new Map<number, readonly Job[]>();
+  /** Single events of this turn of the event loop. */
+  let singles: Job[] = [];
   let worker: Worker | undefined;
   let catalogue: Catalogue | null = null;
   let catalogueNumber = 0;
@@ -114,6 +120,14 @@ export function startOffThreadPreparer(
     }
   }
 
+  function sendSingles(): void {
+    const jobs = singles;
+    singles = [];
+    if (jobs.length < MIN_SENT_SINGLES) for (const job of jobs) prepareHere(job);
+    else queue.push(...jobs);
+    pump();
+  }
+
   return {
     contextFor: source.contextFor,
     useCatalogue: (next) => {
@@ -128,6 +142,14 @@ export function startOffThreadPreparer(
         queue.push({ lines, context, catalogueNumber, resolve, reject });
         pump();
       });
+    },
+    prepareOne: async (line, context) => {
+      const [outcome] = await new Promise<readonly LineOutcome[]>((resolve, reject) => {
+        if (singles.length === 0) setImmediate(sendSingles);
+        singles.push({ lines: [line], context, catalogueNumber, resolve, reject });
+      });
+      if (outcome === undefined) throw new Error('a line was neither prepared nor refused');
+      return outcome;
     },
     close: async () => {
       isClosed = true;

@@ -26,8 +26,8 @@ import {
   type App,
   type AppContext,
   type AppEnv,
-  type HotRoute,
   type HttpLogger,
+  isHot,
   METHODS,
   type Route,
   refuse,
@@ -123,10 +123,6 @@ export function createApp(options: AppOptions): Site {
   });
   app.onError((error, c) => refuse(error, c, services));
   return { app, direct: createDirect(ROUTES.filter(isHot), services) };
-}
-
-function isHot(route: Route): route is HotRoute {
-  return route.access === 'hot' || route.access === 'raw';
 }
 
 /** 405 if another method is at home at this path, 404 otherwise. */

@@ -14,8 +14,8 @@ import { EventProblem, type PrepareContext, type Prepared } from '../events/type
 import type { Log, SubmitResult } from '../log/types.ts';
 import { problemDocument, problemOf } from './problems.ts';
 import { type Conflict, type RefusedInput, reportConflicts, reportRefused } from './refusals.ts';
-import { respond, SECURITY_HEADERS } from './respond.ts';
-import type { TokenExchange } from './route.ts';
+import { type PlainAnswer, SECURITY_HEADERS } from './respond.ts';
+import type { SubmitExchange } from './route.ts';
 import {
   type AcknowledgementJson,
   acknowledgement,
@@ -46,7 +46,7 @@ interface Outcome extends Partial<Omit<AcknowledgementJson, 'status'>> {
   readonly receipt?: string;
 }
 
-export async function takeBatch(exchange: TokenExchange): Promise<Response> {
+export async function takeBatch(exchange: SubmitExchange): Promise<PlainAnswer> {
   const { c, services, served } = exchange;
   const body = await services.bodies.read(c, services.limits.maxBatchBytes);
   const lines = splitLines(body, services.limits.maxBatchLines);
@@ -61,12 +61,16 @@ export async function takeBatch(exchange: TokenExchange): Promise<Response> {
   const answered = withReceipts
     ? await Promise.all(outcomes.map((outcome) => withReceipt(served.log, outcome)))
     : outcomes;
-  return respond(200, answered.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''), {
-    ...SECURITY_HEADERS,
-    'content-type': 'application/x-ndjson',
-    'cache-control': 'no-store',
-    ...(applied ? { 'preference-applied': `wait=${waitSeconds}` } : {}),
-  });
+  return {
+    status: 200,
+    headers: {
+      ...SECURITY_HEADERS,
+      'content-type': 'application/x-ndjson',
+      'cache-control': 'no-store',
+      ...(applied ? { 'preference-applied': `wait=${waitSeconds}` } : {}),
+    },
+    body: answered.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''),
+  };
 }
 
 function splitLines(body: Uint8Array, maxLines: number): readonly Line[] {
@@ -96,7 +100,7 @@ interface Troubles {
 }
 
 async function submitLines(
-  exchange: TokenExchange,
+  exchange: SubmitExchange,
   lines: readonly Line[],
   troubles: Troubles,
 ): Promise<readonly Outcome[]> {
@@ -125,7 +129,7 @@ type PreparedLine = Line & ({ readonly prepared: Prepared } | { readonly problem
 
 /** Never rejects for what is wrong with a line. */
 async function prepareSlice(
-  exchange: TokenExchange,
+  exchange: SubmitExchange,
   slice: readonly Line[],
   context: PrepareContext,
 ): Promise<readonly PreparedLine[]> {
@@ -146,7 +150,7 @@ async function prepareSlice(
   });
 }
 
-async function prepareNamedLine(exchange: TokenExchange, line: Line, context: PrepareContext): Promise<PreparedLine> {
+async function prepareNamedLine(exchange: SubmitExchange, line: Line, context: PrepareContext): Promise<PreparedLine> {
   try {
     return { ...line, prepared: await prepareBody(exchange, line.bytes, 'event', context) };
   } catch (error) {
@@ -163,7 +167,7 @@ interface Written {
 
 /** Never rejects: nobody waits for it while the next slice is being prepared. */
 async function submitSlice(
-  exchange: TokenExchange,
+  exchange: SubmitExchange,
   slice: readonly PreparedLine[],
   conflicts: Conflict[],
 ): Promise<Written> {
@@ -201,7 +205,7 @@ function refusedLine(line: number, error: unknown): Outcome {
 }
 
 /** True if the wait was granted and every event that went in is published. */
-async function waitForAll(exchange: TokenExchange, outcomes: readonly Outcome[], seconds: number): Promise<boolean> {
+async function waitForAll(exchange: SubmitExchange, outcomes: readonly Outcome[], seconds: number): Promise<boolean> {
   const last = Math.max(-1, ...outcomes.map(({ index }) => index ?? -1));
   if (last === -1) return false;
   const { applied } = await exchange.services.waits.forPublished(exchange.served.log, last, seconds);

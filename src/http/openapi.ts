@@ -60,11 +60,16 @@ export function openApiDocument(routes: readonly Route[]): Json {
   };
 }
 
+function roleFor(access: Route['access']): string {
+  if (access === 'raw') return 'producer, or anyone where the log is open';
+  return access === 'submit' ? 'producer' : access;
+}
+
 function operation(route: Route, path: string, components: Map<string, unknown>): Json {
   const { summary, parameters = [], body, answers } = route.description;
   const ofLog = route.access !== 'site';
   const needsToken = route.access !== 'site' && route.access !== 'public' && route.access !== 'hot';
-  const role = route.access === 'raw' ? 'producer, or anyone where the log is open' : route.access;
+  const role = roleFor(route.access);
   return {
     operationId: `${route.method.toLowerCase()}${path.replace(/[^A-Za-z0-9]+([A-Za-z0-9])?/g, (_, next = '') => next.toUpperCase())}`,
     summary,

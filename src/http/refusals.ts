@@ -11,7 +11,7 @@ import { parseEventJson } from '../events/strict-json.ts';
 import { EventProblem, type PrepareContext } from '../events/types.ts';
 import { textAt } from '../trail/own-events.ts';
 import { tokenActor } from '../trail/trail.ts';
-import type { TokenExchange } from './route.ts';
+import type { SubmitExchange } from './route.ts';
 
 /** A body, or a line of a batch, that was no event. */
 export interface RefusedInput {
@@ -31,7 +31,7 @@ export interface Conflict {
 const MAX_NAMED = 20;
 const MAX_POINTER_CHARACTERS = 200;
 
-export async function reportRefused(exchange: TokenExchange, refused: readonly RefusedInput[]): Promise<void> {
+export async function reportRefused(exchange: SubmitExchange, refused: readonly RefusedInput[]): Promise<void> {
   const [first] = refused;
   if (first === undefined) return;
   const { served, token } = exchange;
@@ -73,7 +73,7 @@ function actionOf(bytes: Uint8Array): string | undefined {
   return textAt(value, 'action') ?? textAt(value, 'event', 'action') ?? textAt(value, 'data', 'action');
 }
 
-export async function reportConflicts(exchange: TokenExchange, conflicts: readonly Conflict[]): Promise<void> {
+export async function reportConflicts(exchange: SubmitExchange, conflicts: readonly Conflict[]): Promise<void> {
   if (conflicts.length === 0) return;
   await exchange.served.trail.incidents.report({
     ...about(exchange),
@@ -86,7 +86,7 @@ export async function reportConflicts(exchange: TokenExchange, conflicts: readon
 }
 
 /** Names that got no id: the events went in, under ids that say so. */
-export async function reportUnresolved(exchange: TokenExchange, unresolved: readonly Unresolved[]): Promise<void> {
+export async function reportUnresolved(exchange: SubmitExchange, unresolved: readonly Unresolved[]): Promise<void> {
   const [first] = unresolved;
   if (first === undefined) return;
   await exchange.served.trail.incidents.report({
@@ -99,6 +99,6 @@ export async function reportUnresolved(exchange: TokenExchange, unresolved: read
   });
 }
 
-function about({ served: { log }, token }: TokenExchange) {
+function about({ served: { log }, token }: SubmitExchange) {
   return { actor: tokenActor(token), target: { type: 'log', id: log.origin } };
 }

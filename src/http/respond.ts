@@ -31,13 +31,18 @@ export function responseOf({ status, headers, body }: PlainAnswer): Response {
 
 /** For holders of a token: never stored by a cache. */
 export function privateJson(status: number, value: unknown, headers: Headers = {}): Response {
-  return respond(status, `${JSON.stringify(value)}\n`, {
-    ...SECURITY_HEADERS,
-    'content-type': JSON_CONTENT_TYPE,
-    'cache-control': 'no-store',
-    ...headers,
-  });
+  return responseOf(privateJsonAnswer(status, value, headers));
 }
+
+export function privateJsonAnswer(status: number, value: unknown, headers: Headers = {}): PlainAnswer {
+  return { status, headers: { ...PRIVATE_JSON_HEADERS, ...headers }, body: `${JSON.stringify(value)}\n` };
+}
+
+const PRIVATE_JSON_HEADERS = {
+  ...SECURITY_HEADERS,
+  'content-type': JSON_CONTENT_TYPE,
+  'cache-control': 'no-store',
+} as const;
 
 /** For anyone, and new each time. */
 export function publicJson(value: unknown): Response {

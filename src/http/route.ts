@@ -125,6 +125,12 @@ export interface TokenExchange extends SiteExchange {
   readonly token: Principal;
 }
 
+/** A submission to an audit log, on a hot route. */
+export interface SubmitExchange extends HotExchange<ServedLog> {
+  /** Who submits. */
+  readonly token: Principal;
+}
+
 type Handler<E> = (exchange: E) => Response | Promise<Response>;
 
 /** What openapi.ts needs to describe the operation. */
@@ -182,7 +188,13 @@ export interface RawRoute extends RouteBase {
   readonly answer: HotHandler<ServedRawLog>;
 }
 
-export type HotRoute = HotReadRoute | RawRoute;
+/** Of audit logs: for holders of a producer token. Hot as well. */
+export interface SubmitRoute extends RouteBase {
+  readonly access: 'submit';
+  readonly answer: (exchange: SubmitExchange) => Promise<PlainAnswer>;
+}
+
+export type HotRoute = HotReadRoute | RawRoute | SubmitRoute;
 
 type HotHandler<S extends AnyServedLog> = (exchange: HotExchange<S>) => PlainAnswer | Promise<PlainAnswer>;
 
@@ -226,19 +238,9 @@ async function answer(c: AppContext, route: Route, services: Services): Promise<
     if (route.access === 'site') return await route.handle({ c, services });
     const any = servedLog(c, services);
     if (route.access === 'public') return await route.handle({ c, services, served: any });
-    if (route.access === 'hot' || route.access === 'raw') return responseOf(await answerHot(route, c, any, services));
+    if (isHot(route)) return responseOf(await answerHot(route, c, any, services));
     const served = auditLog(any);
-    const token = await authenticate(c, served);
-    try {
-      checkRole(token, route.access);
-      return await route.handle({ c, services, served, token });
-    } catch (error) {
-      if (isRefusal(error)) {
-        const question = error instanceof OutOfScope ? error.question : undefined;
-        await recordRefusal(c, served, tokenActor(token), problemOf(error).code, question);
-      }
-      throw error;
-    }
+    return await asHolder(c, served, route.access, (token) => route.handle({ c, services, served, token }));
   } catch (error) {
     return refuse(error, c, services);
   }
@@ -252,7 +254,33 @@ export function answerHot(
   services: Services,
 ): PlainAnswer | Promise<PlainAnswer> {
   if (route.access === 'hot') return route.answer({ c, services, served });
-  return route.answer({ c, services, served: admitted(c, rawLog(served)) });
+  if (route.access === 'raw') return route.answer({ c, services, served: admitted(c, rawLog(served)) });
+  const log = auditLog(served);
+  return asHolder(c, log, 'producer', (token) => route.answer({ c, services, served: log, token }));
+}
+
+export function isHot(route: Route): route is HotRoute {
+  return route.access === 'hot' || route.access === 'raw' || route.access === 'submit';
+}
+
+/** Does the work for the holder of the request's token, if the role allows it; what is refused to somebody known is recorded. */
+async function asHolder<T>(
+  c: RequestView,
+  served: ServedLog,
+  needed: Role,
+  work: (token: Principal) => T | Promise<T>,
+): Promise<T> {
+  const token = await authenticate(c, served);
+  try {
+    checkRole(token, needed);
+    return await work(token);
+  } catch (error) {
+    if (isRefusal(error)) {
+      const question = error instanceof OutOfScope ? error.question : undefined;
+      await recordRefusal(c, served, tokenActor(token), problemOf(error).code, question);
+    }
+    throw error;
+  }
 }
 
 function servedLog(c: AppContext, services: Services): AnyServedLog {
@@ -305,7 +333,7 @@ function admitted(c: RequestView, served: ServedRawLog): ServedRawLog {
 const UNKNOWN_TOKEN = 'The token is malformed, unknown to this log, or revoked.';
 
 /** RFC 6750: who the token of the request belongs to. Tokens of another log are unknown here. */
-async function authenticate(c: AppContext, served: ServedLog): Promise<Principal> {
+async function authenticate(c: RequestView, served: ServedLog): Promise<Principal> {
   const text = bearerToken(c, served);
   if (text !== undefined && served.oidc !== undefined && isJwt(text)) return vouchedFor(c, served, served.oidc, text);
   const known = text === undefined ? undefined : served.tokens.identify(text);
@@ -319,7 +347,7 @@ async function authenticate(c: AppContext, served: ServedLog): Promise<Principal
 }
 
 /** A person with a token of the identity provider. */
-async function vouchedFor(c: AppContext, served: ServedLog, oidc: OidcVerifier, token: string): Promise<Principal> {
+async function vouchedFor(c: RequestView, served: ServedLog, oidc: OidcVerifier, token: string): Promise<Principal> {
   let person: VouchedPerson;
   try {
     person = await oidc.verify(token);
@@ -350,7 +378,7 @@ const MAX_RECORDED_QUERY = 2_000;
 
 /** What was tried is an entry too. Who has no token that was ever valid here cannot make one. */
 export async function recordRefusal(
-  c: AppContext,
+  c: RequestView,
   { log, trail }: ServedLog,
   actor: OwnEvent['actor'],
   code: string,
@@ -366,7 +394,7 @@ export async function recordRefusal(
     target: { type: 'log', id: log.origin },
     context: {
       method: c.req.method,
-      path: c.req.path.slice(0, MAX_RECORDED_PATH),
+      path: pathOf(c).slice(0, MAX_RECORDED_PATH),
       query: queryStart === -1 ? '' : c.req.url.slice(queryStart + 1, queryStart + 1 + MAX_RECORDED_QUERY),
       ...(question === undefined ? {} : { question: question.slice(0, MAX_RECORDED_QUERY) }),
     },

@@ -1,13 +1,13 @@
 /** What one event and a batch have in common: preparing, handing to the log, counting, and the words of the answer. */
-import { base64Encode } from '../../proofs/bytes.ts';
 import { prepareCloudEvent, prepareEvent, prepareNamed } from '../events/prepare.ts';
+import type { OffThreadPreparer } from '../events/prepare-off-thread.ts';
 import { prepareSigned } from '../events/prepare-signed.ts';
 import { EventProblem, type PrepareContext, type Prepared } from '../events/types.ts';
 import { LogError, type SubmitResult } from '../log/types.ts';
 import { formatTimeUs } from '../trail/time.ts';
 import { HttpProblem } from './problems.ts';
 import { reportUnresolved } from './refusals.ts';
-import type { TokenExchange } from './route.ts';
+import type { SubmitExchange } from './route.ts';
 
 /** How one event can be sent: plain, in a CloudEvent, or signed by its producer. */
 export type SubmissionForm = 'event' | 'cloudevent' | 'signed';
@@ -15,7 +15,7 @@ export type SubmissionForm = 'event' | 'cloudevent' | 'signed';
 export type Stored = Exclude<SubmitResult, { readonly status: 'conflict' }>;
 
 /** What `prepare` needs for this request: the token's producer and the log's versions of this moment. */
-export function contextOf({ served, token }: TokenExchange): PrepareContext {
+export function contextOf({ served, token }: SubmitExchange): PrepareContext {
   if (token.producerId === null) throw new Error(`token ${token.id} may submit and has no producer id`);
   return served.prepareContext(token.producerId);
 }
@@ -25,7 +25,7 @@ export function contextOf({ served, token }: TokenExchange): PrepareContext {
  * was stored then.
  */
 export function prepareBody(
-  exchange: TokenExchange,
+  exchange: SubmitExchange,
   body: Uint8Array,
   form: SubmissionForm,
   context: PrepareContext,
@@ -33,7 +33,10 @@ export function prepareBody(
   const { served, services } = exchange;
   try {
     if (form !== 'signed' && served.identity !== undefined) return prepareWithNames(exchange, body, form, context);
-    if (form === 'event') return prepareEvent(body, context);
+    if (form === 'event')
+      return served.preparer === undefined
+        ? prepareEvent(body, context)
+        : prepareAside(exchange, body, served.preparer, context);
     if (form === 'cloudevent') return prepareCloudEvent(body, context);
     const { log, trail, prepareContext } = served;
     return prepareSigned(body, { origin: log.origin, findKey: (id) => trail.keys.live(id), prepareContext });
@@ -43,8 +46,21 @@ export function prepareBody(
   }
 }
 
+/** Perhaps in another thread, together with what others send at this moment. */
+async function prepareAside(
+  { served, services }: SubmitExchange,
+  body: Uint8Array,
+  preparer: OffThreadPreparer,
+  context: PrepareContext,
+): Promise<Prepared> {
+  const outcome = await preparer.prepareOne(body, context);
+  if (!(outcome instanceof EventProblem)) return outcome;
+  services.metrics.submitted(served.log.name, 'refused', 1);
+  throw outcome;
+}
+
 async function prepareWithNames(
-  exchange: TokenExchange,
+  exchange: SubmitExchange,
   body: Uint8Array,
   form: 'event' | 'cloudevent',
   context: PrepareContext,
@@ -63,7 +79,7 @@ async function prepareWithNames(
 
 /** Hands events to the log in this order and returns when they are durable. Throws LogError; then none was stored. */
 export async function submitGroup(
-  exchange: TokenExchange,
+  exchange: SubmitExchange,
   events: readonly Prepared[],
 ): Promise<readonly SubmitResult[]> {
   const { log, trail } = exchange.served;
@@ -100,8 +116,12 @@ export function acknowledgement(eventId: string, result: Stored): Acknowledgemen
     event_id: eventId,
     index: result.index,
     log_time: formatTimeUs(result.logTime),
-    leaf_hash: base64Encode(result.leafHash),
+    leaf_hash: base64Of(result.leafHash),
   };
+}
+
+function base64Of({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('base64');
 }
 
 export function conflictProblem(index: number): HttpProblem {

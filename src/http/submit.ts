@@ -12,8 +12,8 @@ import { EventProblem, type Prepared } from '../events/types.ts';
 import { takeBatch } from './batch.ts';
 import { HttpProblem } from './problems.ts';
 import { reportConflicts, reportRefused } from './refusals.ts';
-import { privateJson } from './respond.ts';
-import type { TokenExchange, TokenRoute } from './route.ts';
+import { type PlainAnswer, privateJsonAnswer } from './respond.ts';
+import type { SubmitExchange, SubmitRoute } from './route.ts';
 import { Acknowledgement, BatchLine } from './schemas.ts';
 import {
   acknowledgement,
@@ -24,11 +24,11 @@ import {
   submitGroup,
 } from './submission.ts';
 
-export const submitRoutes: readonly TokenRoute[] = [
+export const submitRoutes: readonly SubmitRoute[] = [
   {
     method: 'POST',
     path: '/:log/events',
-    access: 'producer',
+    access: 'submit',
     description: {
       summary: 'Submit one event, or a batch of them',
       parameters: [
@@ -63,13 +63,13 @@ export const submitRoutes: readonly TokenRoute[] = [
         503: { description: 'Overloaded or stopped: nothing was stored; try again after Retry-After.' },
       },
     },
-    handle: submit,
+    answer: submit,
   },
 ];
 
 const ACCEPTED_TYPES = `application/json, application/x-ndjson, application/cloudevents+json, ${SIGNED_MEDIA_TYPE}`;
 
-function submit(exchange: TokenExchange): Promise<Response> {
+async function submit(exchange: SubmitExchange): Promise<PlainAnswer> {
   const contentType = exchange.c.req.header('content-type');
   switch (mediaType(contentType)) {
     case 'application/json':
@@ -99,7 +99,7 @@ function mediaType(header: string | undefined): string {
   return type.trim();
 }
 
-async function submitOne(exchange: TokenExchange, form: SubmissionForm): Promise<Response> {
+async function submitOne(exchange: SubmitExchange, form: SubmissionForm): Promise<PlainAnswer> {
   const { c, served, services } = exchange;
   const { log } = served;
   const body = await services.bodies.read(c, services.limits.maxEventBytes);
@@ -114,17 +114,17 @@ async function submitOne(exchange: TokenExchange, form: SubmissionForm): Promise
   const status = result.status === 'accepted' ? 201 : 200;
   const headers = { location: `/${log.name}/events/by-index/${result.index}` };
   const waitSeconds = services.waits.granted(c.req.header('prefer'));
-  if (waitSeconds === undefined) return privateJson(status, acknowledged, headers);
+  if (waitSeconds === undefined) return privateJsonAnswer(status, acknowledged, headers);
 
   const { published, applied } = await services.waits.forPublished(log, result.index, waitSeconds);
   const receipt = published ? await log.receipt(result.index) : undefined;
-  return privateJson(status, receipt === undefined ? acknowledged : { ...acknowledged, receipt }, {
+  return privateJsonAnswer(status, receipt === undefined ? acknowledged : { ...acknowledged, receipt }, {
     ...headers,
     ...(applied ? { 'preference-applied': `wait=${waitSeconds}` } : {}),
   });
 }
 
-async function prepareOne(exchange: TokenExchange, body: Uint8Array, form: SubmissionForm): Promise<Prepared> {
+async function prepareOne(exchange: SubmitExchange, body: Uint8Array, form: SubmissionForm): Promise<Prepared> {
   try {
     return await prepareBody(exchange, body, form, contextOf(exchange));
   } catch (error) {
