@@ -133,6 +133,7 @@ function describeApproval({ approved, approver, approval, author }: AnsweredVers
 function describeRule({ cited, verdict, version, in_force: inForce }: CitedRule): readonly string[] {
   const other = inForce === null ? '' : `version ${inForce.version} of entry ${inForce.index}`;
   if (version === null) {
+    if (verdict === 'not-shown') return [cited, 'what it says and who approved it is not in this evidence'];
     return [
       `UNKNOWN  ${cited}`,
       `no entry before this one published it${other === '' ? '' : `; in force was ${other}`}`,
@@ -152,6 +153,7 @@ const STANDING: Readonly<Record<CitedRule['verdict'], string>> = {
   unapproved: 'the newest at this entry',
   superseded: 'replaced at this entry',
   unknown: 'not in force at this entry',
+  'not-shown': 'as far as this evidence shows',
 };
 
 function describeActor(actor: JsonValue | undefined): string {

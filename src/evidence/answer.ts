@@ -52,7 +52,8 @@ export interface AnsweredEvent {
 export interface CitedRule {
   /** As the event cites it. */
   readonly cited: string;
-  readonly verdict: RuleVerdict;
+  /** `not-shown`: the evidence does not hold the publications of rules, so that nothing can be said. */
+  readonly verdict: RuleVerdict | 'not-shown';
   /** The version that it cites, if an entry before the event published it. */
   readonly version: AnsweredVersion | null;
   /** What was in force instead, where it was another. */
@@ -120,12 +121,13 @@ export class AnswerBook {
       if (entry.event['action'] === PUBLISH_RULE) this.#rules.apply(entry);
       else this.#catalogues.apply(entry);
     }
-    const events = this.#matches.map((checked) => this.#answered(checked));
+    const showsRules = manifest?.mode === 'complete';
+    const events = this.#matches.map((checked) => this.#answered(checked, showsRules));
     const rules = [...this.#askedFor].sort().map((id) => this.#history(id, manifest));
     return { matched: this.#matched, events, rules, notes: this.#notes(events, manifest) };
   }
 
-  #answered(checked: CheckedEvent): AnsweredEvent {
+  #answered(checked: CheckedEvent, showsRules: boolean): AnsweredEvent {
     const { index, entry, event, fields, withheld, erased } = checked;
     const cited = textAt(event, 'authorization', 'rule');
     return {
@@ -134,20 +136,21 @@ export class AnswerBook {
       title: this.#titleOf(event['action'], textAt(fields.get(LOG_FIELD_ID), 'catalogue')) ?? null,
       break_glass: event['break_glass'] === true || memberAt(event, 'authorization', 'decision') === 'bypass',
       event,
-      rule: cited === undefined ? null : this.#judge(cited, index),
+      rule: cited === undefined ? null : this.#judge(cited, index, showsRules),
       withheld,
       erased,
     };
   }
 
-  #judge(cited: string, index: number): CitedRule {
+  #judge(cited: string, index: number, showsRules: boolean): CitedRule {
     const reference = parseRuleReference(cited);
     const found = reference && this.#rules.find(reference.id, reference.version);
     const version = found !== undefined && found.index < index ? found : undefined;
     const inForce = reference && this.#rules.inForceAt(reference.id, index);
+    const verdict = this.#rules.judge(cited, index);
     return {
       cited,
-      verdict: this.#rules.judge(cited, index),
+      verdict: verdict === 'unknown' && !showsRules ? 'not-shown' : verdict,
       version: version === undefined ? null : answeredVersion(version),
       in_force: inForce === undefined || inForce === version ? null : answeredVersion(inForce),
     };
