@@ -110,6 +110,11 @@ export async function loadLogIfExists(data: string, name: string): Promise<LogId
   return (await readIfExists(paths.config)) === undefined ? undefined : loadLog(paths);
 }
 
+/** The name of a log for ever, also where its keys are lost. Throws CliError `unreadable-input` that names the file. */
+export async function readOrigin(paths: LogPaths): Promise<string> {
+  return (await readConfig(paths)).origin;
+}
+
 /** Reads and checks a log directory. Throws CliError `unreadable-input` that names the file, ProofError for a bad key. */
 export async function loadLog(paths: LogPaths): Promise<LogIdentity> {
   const config = await readConfig(paths);

@@ -24,9 +24,11 @@ import { mirrorVerb } from './verbs/mirror.ts';
 import { monitorVerb } from './verbs/monitor.ts';
 import { producerKeyVerb } from './verbs/producer-key.ts';
 import { proofVerb } from './verbs/proof.ts';
+import { recoverVerb } from './verbs/recover.ts';
 import { redactVerb } from './verbs/redact.ts';
 import { repairVerb } from './verbs/repair.ts';
 import { restoreVerb } from './verbs/restore.ts';
+import { reviewVerb } from './verbs/review.ts';
 import { rulesVerb } from './verbs/rules.ts';
 import { sampleVerb } from './verbs/sample.ts';
 import { searchVerb } from './verbs/search.ts';
@@ -51,7 +53,18 @@ Exit codes:
 const VERBS: readonly ((io: Io) => Command)[] = [
   ...[upVerb, serveVerb, witnessVerb, mirrorVerb, monitorVerb],
   ...[submitVerb, importVerb],
-  ...[searchVerb, exportVerb, eventVerb, proofVerb, evidenceVerb, sampleVerb, verifyVerb, checkpointVerb, headVerb],
+  ...[
+    searchVerb,
+    exportVerb,
+    eventVerb,
+    proofVerb,
+    evidenceVerb,
+    sampleVerb,
+    reviewVerb,
+    verifyVerb,
+    checkpointVerb,
+    headVerb,
+  ],
   ...[catalogueVerb, rulesVerb, controlsVerb, redactVerb],
   ...[
     findingsVerb,
@@ -63,6 +76,7 @@ const VERBS: readonly ((io: Io) => Command)[] = [
     producerKeyVerb,
     fsckVerb,
     repairVerb,
+    recoverVerb,
     restoreVerb,
   ],
 ];

@@ -3,7 +3,7 @@
  * of the data directory, of the log's or of its database, or an evidence bundle. None of it is trusted (repair-source.ts).
  */
 import { constants } from 'node:fs';
-import { copyFile, link, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, link, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { EVENTS_FILE, linesOf, POPULATION_FILE, parseProvenEvent, RELATED_FILE } from '../../proofs/bundle.ts';
@@ -21,6 +21,8 @@ import { CliError, messageOf } from './errors.ts';
 import { exists } from './files.ts';
 
 const TIMEOUT_MS = 30_000;
+const WHAT_IT_MAY_BE =
+  'Give the URL of a mirror, a directory with tiles, another copy of the data directory, or an evidence bundle.';
 
 /** Throws CliError `unreadable-input`, RestoreError `unreachable` or `no-copy`. */
 export async function openRepairSource(
@@ -32,6 +34,7 @@ export async function openRepairSource(
     const client = { fetch, timeoutMs: TIMEOUT_MS };
     return copySource(client, await findCopy(client, from, log.origin));
   }
+  if (!(await isDirectory(from))) return openBundle(from);
   for (const database of [from, path.join(from, 'db'), path.join(from, 'logs', log.name, 'db')]) {
     if (await exists(path.join(database, 'CURRENT'))) return openDatabase(from, database);
   }
@@ -39,7 +42,11 @@ export async function openRepairSource(
     const client = { fetch: directoryFetch(from), timeoutMs: TIMEOUT_MS };
     return copySource(client, await findCopy(client, 'file:', log.origin));
   }
-  return openBundle(from);
+  throw new CliError('unreadable-input', `there is no copy of a log in ${from}`, WHAT_IT_MAY_BE);
+}
+
+async function isDirectory(name: string): Promise<boolean> {
+  return (await stat(name).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 /** LevelDB writes into whatever it opens, so the copy is opened in a copy of its own; tables are linked where they can be. */
@@ -77,11 +84,7 @@ async function openBundle(file: string): Promise<RepairSource> {
     throw new CliError('unreadable-input', `cannot read ${file}: ${messageOf(error)}`);
   });
   if (!looksLikeZip(bytes) || bytes.length > BUNDLE_ZIP_BOUNDS.maxTotalBytes) {
-    throw new CliError(
-      'unreadable-input',
-      `${file} is no copy of a log`,
-      'Give the URL of a mirror, a directory with tiles, another copy of the data directory, or an evidence bundle.',
-    );
+    throw new CliError('unreadable-input', `${file} is no copy of a log`, WHAT_IT_MAY_BE);
   }
   const entries = new Map<number, Uint8Array>();
   const contents = new Map<number, Uint8Array>();

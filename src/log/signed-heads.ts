@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { utf8Decode } from '../../proofs/bytes.ts';
-import { verifyCheckpoint } from '../../proofs/checkpoint.ts';
+import { parseCheckpoint, verifyCheckpoint } from '../../proofs/checkpoint.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import type { Hash } from '../../proofs/hash.ts';
 import { checkCheckpoint, logKeysAt, type Policy } from '../../proofs/policy.ts';
@@ -28,11 +28,17 @@ export interface OwnHeads {
   readonly damages: readonly Damage[];
 }
 
-export async function readOwnHeads(store: Store, directory: string, policy: Policy, origin: string): Promise<OwnHeads> {
+/** Without a store, as after the loss of the database, what is beside it. */
+export async function readOwnHeads(
+  store: Store | undefined,
+  directory: string,
+  policy: Policy,
+  origin: string,
+): Promise<OwnHeads> {
   const heads: OwnHead[] = [];
   const damages: Damage[] = [];
   const note = async (key: Uint8Array, holder: string, judge: (note: string) => GuardedHead): Promise<void> => {
-    const row = await readRow(store, key);
+    const row = store === undefined ? undefined : await readRow(store, key);
     if (row === undefined) return;
     try {
       const { size, root } = judge(utf8Decode(row));
@@ -45,7 +51,7 @@ export async function readOwnHeads(store: Store, directory: string, policy: Poli
     }
   };
   await note(HEAD_KEY, 'the signed head', (text) => {
-    const size = Number(text.split('\n')[1]);
+    const { size } = parseCheckpoint(text).checkpoint;
     return verifyCheckpoint(text, logKeysAt(policy, origin, size), origin).checkpoint;
   });
   await note(PUBLISHED_KEY, 'the published checkpoint', (text) => checkCheckpoint(policy, text).checkpoint);
