@@ -13,6 +13,7 @@
  *     DIR/logs/<name>/identity.json       optional: where names of actors get their ids (docs/identity.md)
  *     DIR/logs/<name>/outbound.json       optional: networks of one's own that the log may call (outbound.ts)
  *     DIR/logs/<name>/watch.json          optional: how the log is watched (docs/findings.md)
+ *     DIR/logs/<name>/reviews.json        optional: which reviews are due, and how often (docs/reviews.md)
  *     DIR/logs/<name>/watch.state         what the watch remembers across restarts, 0600
  *     DIR/logs/<name>/db, guard           the database, and the last signed head outside of it
  *     DIR/witnesses/<name>/               one witness each, written by the witness alone
@@ -34,6 +35,8 @@ export interface LogPaths {
   readonly allowedCards: string;
   /** Bundles on their way to auditors; emptied at start. */
   readonly evidence: string;
+  /** Which reviews are due; need not exist. */
+  readonly reviews: string;
 }
 
 export interface DataPaths {
@@ -79,5 +82,6 @@ export function logPathsIn(directory: string): LogPaths {
     outbound: path.join(directory, 'outbound.json'),
     allowedCards: path.join(directory, 'allowed-cards.txt'),
     evidence: path.join(directory, 'evidence'),
+    reviews: path.join(directory, 'reviews.json'),
   };
 }

@@ -7,6 +7,8 @@ import { classOf } from '../events/catalogue/catalogue.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { LogLogger } from '../log/options.ts';
 import type { Log } from '../log/types.ts';
+import { type ReviewSchedule, ReviewScheduleError, readReviewSchedules } from '../trail/review-schedule.ts';
+import { reviewDetector } from '../trail/review-watch.ts';
 import type { Trail } from '../trail/trail.ts';
 import type { ActionClasses } from '../trail/watch/attest.ts';
 import { readWatchConfig, type WatchConfig, WatchConfigError } from '../trail/watch/config.ts';
@@ -22,18 +24,21 @@ export interface LogToWatch {
   readonly log: Log;
   readonly trail: Trail;
   readonly logger: LogLogger;
+  /** Reviews whose absence is a finding. */
+  readonly schedules?: readonly ReviewSchedule[];
   /** For alerts. */
   readonly fetch: typeof fetch;
 }
 
 /** Throws CliError `unreadable-input` that names the file and the member at fault. */
-export async function openLogWatch(directory: string, { log, trail, logger, fetch }: LogToWatch): Promise<Watch> {
+export async function openLogWatch(directory: string, watched: LogToWatch): Promise<Watch> {
+  const { log, trail, schedules = [], logger, fetch } = watched;
   const config = await readConfig(path.join(directory, CONFIG_FILE));
   const secret = await readAlertSecret(directory, config);
   try {
     return await openWatch({
       ...{ log, config, logger, fetch, recorder: trail.recorder, classes: classesOf(trail) },
-      detectors: [() => ruleDetector(trail.rules, config.windowUs)],
+      detectors: [() => ruleDetector(trail.rules, config.windowUs), () => reviewDetector(schedules)],
       stateFile: path.join(directory, STATE_FILE),
       ...(secret === undefined ? {} : { alertSecret: secret }),
     });
@@ -51,6 +56,16 @@ export function withClock(
     watch.admit();
     return { ...contextFor(producerId), clockOffsetUs: watch.clock().offsetUs };
   };
+}
+
+/** `reviews.json` of a log. Throws CliError `unreadable-input` that names the fault. */
+export async function readSchedules(file: string): Promise<readonly ReviewSchedule[]> {
+  try {
+    return await readReviewSchedules(file);
+  } catch (error) {
+    if (!(error instanceof ReviewScheduleError)) throw error;
+    throw new CliError('unreadable-input', error.message, 'docs/reviews.md says what reviews.json may hold.');
+  }
 }
 
 async function readConfig(file: string): Promise<WatchConfig> {

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { parsePolicy } from '../../proofs/policy.ts';
 import { openEvidenceDesk } from '../evidence/desk.ts';
+import { openReviews } from '../evidence/reviews.ts';
 import { openSamples } from '../evidence/samples.ts';
 import { createApp, RESERVED_LOG_NAMES } from '../http/app.ts';
 import type { AnyServedLog, ServedLog, ServedRawLog } from '../http/route.ts';
@@ -29,7 +30,7 @@ import { readInput } from './files.ts';
 import { loadLog, type RawLogConfig } from './init.ts';
 import { recordNotices } from './notices.ts';
 import { holdFilesToEntries, openIdentity, openOidc } from './open-access.ts';
-import { openLogWatch, withClock } from './open-watch.ts';
+import { openLogWatch, readSchedules, withClock } from './open-watch.ts';
 import { guardedFetch, readAllowedNetworks } from './outbound.ts';
 import { LOOPBACK } from './ports.ts';
 import { openPrepareSource } from './prepare-source.ts';
@@ -177,8 +178,10 @@ async function openServedAudit(paths: LogPaths, secret: Uint8Array, options: Ope
       directory: paths.evidence,
     });
     const samples = await openSamples({ log, trail, randomBytes });
-    const watch = await openLogWatch(directory, { log, trail, logger, fetch });
-    const made = { trail, watch, evidence, samples, ...access };
+    const schedules = await readSchedules(paths.reviews);
+    const reviews = await openReviews({ log, trail, samples, schedules });
+    const watch = await openLogWatch(directory, { log, trail, schedules, logger, fetch });
+    const made = { trail, watch, evidence, samples, reviews, ...access };
     return { log, tokens, preparer, prepareContext: withClock(contextFor, watch), ...made };
   } catch (error) {
     await log.close();
@@ -221,6 +224,7 @@ async function closeLogs(logs: ReadonlyMap<string, AnyServedLog>): Promise<void>
       if (!isRaw(served)) {
         await served.preparer?.close();
         await served.evidence?.close();
+        served.reviews?.close();
         served.samples?.close();
         await served.watch?.close();
         await served.trail.close();

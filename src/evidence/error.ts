@@ -17,7 +17,9 @@ export type EvidenceErrorCode =
   | 'head-not-fixed'
   | 'bad-beacon'
   | 'already-revealed'
-  | 'sample-not-revealed';
+  | 'sample-not-revealed'
+  | 'unknown-review'
+  | 'review-mismatch';
 
 export class EvidenceError extends Error {
   readonly code: EvidenceErrorCode;

@@ -6,6 +6,7 @@ import { utf8Decode } from '../../proofs/bytes.ts';
 import { parseCanonicalJson } from '../../proofs/canonical-json.ts';
 import { drandRandomness } from '../../proofs/drand.ts';
 import { evaluateFilter, type FilteredEvent } from '../../proofs/filter.ts';
+import type { Hash } from '../../proofs/hash.ts';
 import { formatOpenedEvent, type OpenedEvent } from '../../proofs/opened-event.ts';
 import { sampleSeed } from '../../proofs/sample-draw.ts';
 import { COMMIT_SAMPLE, headSizeOf, REVEAL_SAMPLE, type SampleCommit } from '../../proofs/sample-entries.ts';
@@ -38,16 +39,10 @@ interface Source extends EventSource {
 /** Reads the whole range once, unless nothing of its events decides. `size` is that of the checkpoint. */
 export async function drawFromLog(source: Source, sample: SampleToShow, size: number): Promise<DrawnSample> {
   const { log } = source;
-  const { commitIndex, commit, revealIndex, reveal } = sample;
+  const { commitIndex, commit, revealIndex } = sample;
   const headSize = headSizeOf(commitIndex, commit.delay);
   const root = await log.rootAt(headSize);
-  const { drandRound } = commit;
-  const { drandSignature } = reveal;
-  const seed = sampleSeed({
-    ...{ commitLeaf: await log.leafHashAt(commitIndex), headRoot: root },
-    ...{ auditorNonce: reveal.nonce, operatorNonce: commit.operatorNonce },
-    ...(drandRound !== null && drandSignature !== null && { beacon: drandRandomness(drandRound, drandSignature) }),
-  });
+  const seed = await seedInLog(log, sample);
   const strata = drawSample(commit, seed, await membersOf(source, commit));
   const proof = await log.consistencyProof(headSize, size);
   return {
@@ -55,6 +50,21 @@ export async function drawFromLog(source: Source, sample: SampleToShow, size: nu
     matched: strata.reduce((sum, { population }) => sum + population, 0),
     drawn: new Set(strata.flatMap(({ drawn }) => drawn)),
   };
+}
+
+/** The seed of a sample whose nonce is open. */
+export async function seedInLog(
+  log: Pick<Log, 'leafHashAt' | 'rootAt'>,
+  { commitIndex, commit, reveal }: Pick<SampleToShow, 'commitIndex' | 'commit' | 'reveal'>,
+): Promise<Hash> {
+  const { drandRound, operatorNonce, delay } = commit;
+  const { drandSignature, nonce } = reveal;
+  return sampleSeed({
+    commitLeaf: await log.leafHashAt(commitIndex),
+    headRoot: await log.rootAt(headSizeOf(commitIndex, delay)),
+    ...{ auditorNonce: nonce, operatorNonce },
+    ...(drandRound !== null && drandSignature !== null && { beacon: drandRandomness(drandRound, drandSignature) }),
+  });
 }
 
 export function sampleText({ report }: DrawnSample): string {

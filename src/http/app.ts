@@ -21,6 +21,7 @@ import { openApiRoute } from './openapi.ts';
 import { HttpProblem } from './problems.ts';
 import { producerKeyRoutes } from './producer-keys.ts';
 import { proofRoutes } from './proofs.ts';
+import { reviewRoutes } from './reviews.ts';
 import {
   type AnyServedLog,
   type App,
@@ -74,6 +75,7 @@ const LOG_ROUTES: readonly Route[] = [
   ...eventRoutes,
   ...evidenceRoutes,
   ...sampleRoutes,
+  ...reviewRoutes,
   ...exportRoutes,
   ...tokenRoutes,
   ...catalogueRoutes,

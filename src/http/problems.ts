@@ -219,6 +219,8 @@ export const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, ti
   'head-not-fixed': [409, 'No cosigned checkpoint fixes the head that goes into the seed yet'],
   'bad-beacon': [422, 'The drand signature is not that of the round that was committed to'],
   'already-revealed': [409, 'The nonce of this sample was opened before'],
+  'unknown-review': [404, 'There is no such review in the schedule'],
+  'review-mismatch': [422, 'The review is not the one of the schedule'],
   'sample-not-revealed': [409, 'The nonce of this sample was not opened yet'],
 
   'invalid-cursor': [400, 'The cursor is not one of this log'],

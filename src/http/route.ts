@@ -14,6 +14,7 @@ import type { OffThreadPreparer } from '../events/prepare-off-thread.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { EvidenceDesk } from '../evidence/desk.ts';
 import { EvidenceError } from '../evidence/error.ts';
+import type { Reviews } from '../evidence/reviews.ts';
 import type { Samples } from '../evidence/samples.ts';
 import type { Log, RawLog } from '../log/types.ts';
 import { type Principal, type Role, roleAllows, type TokenStore } from '../trail/access.ts';
@@ -47,6 +48,8 @@ export interface ServedLog {
   readonly evidence?: EvidenceDesk;
   /** Samples that auditors committed to; they are shown by the desk, and there are none without it. */
   readonly samples?: Samples;
+  /** Periodic reviews of samples. */
+  readonly reviews?: Reviews;
   /** Finds the ids of actors that are sent by name; undefined where only ids are taken. */
   readonly identity?: IdentityResolver;
   /** Finds what a person should look at; undefined where nobody watches. */

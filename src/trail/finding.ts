@@ -42,6 +42,8 @@ export const FINDING_KINDS = [
   'rule-unknown',
   'rule-superseded',
   'rule-unapproved',
+  'review-missed',
+  'review-exceptions',
 ] as const;
 
 export type FindingKind = (typeof FINDING_KINDS)[number];

@@ -11,6 +11,7 @@ import { type JsonObject, parseCanonicalJson } from '../../proofs/canonical-json
 import { joinFields } from '../../proofs/fields.ts';
 import type { PrepareContext } from '../../src/events/types.ts';
 import { openEvidenceDesk } from '../../src/evidence/desk.ts';
+import { openReviews } from '../../src/evidence/reviews.ts';
 import { openSamples } from '../../src/evidence/samples.ts';
 import { type AppOptions, createApp } from '../../src/http/app.ts';
 import type { AnyServedLog, ServedLog } from '../../src/http/route.ts';
@@ -22,6 +23,7 @@ import { openMemoryStore } from '../../src/store/memory.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
 import { memoryTokenStore, type TokenStore } from '../../src/trail/access.ts';
 import { OWN_PRODUCER } from '../../src/trail/record.ts';
+import type { ReviewSchedule } from '../../src/trail/review-schedule.ts';
 import { openTrail, type Trail } from '../../src/trail/trail.ts';
 import { cosignHead, openTestLog, type TestKeys, until } from './test-log.ts';
 
@@ -45,6 +47,8 @@ export interface TestServer extends RunningServer {
 }
 
 export interface TestServerOptions {
+  /** Reviews that are due. */
+  readonly reviews?: readonly ReviewSchedule[];
   readonly app?: Partial<AppOptions>;
   readonly log?: Partial<OpenLogOptions> & { readonly keys?: TestKeys };
   /** What else is served beside the log and its trail. */
@@ -98,12 +102,22 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     newId: () => `bundle-${++bundles}`,
   });
   const samples = await openSamples({ log, trail, nowMs, randomBytes: countedBytes('operator') });
+  const reviews = await openReviews({ log, trail, samples, schedules: options.reviews ?? [] });
   const app = createApp({
     logs: new Map<string, AnyServedLog>([
       ...(options.beside ?? []),
       [
         'test',
-        { log, tokens, prepareContext: contexts, trail, evidence, samples, ...options.served } satisfies ServedLog,
+        {
+          log,
+          tokens,
+          prepareContext: contexts,
+          trail,
+          evidence,
+          samples,
+          reviews,
+          ...options.served,
+        } satisfies ServedLog,
       ],
     ]),
     logger: { error: (details) => void logged.push(details) },
@@ -126,6 +140,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     stop: async () => {
       await server.close();
       await evidence.close();
+      reviews.close();
       samples.close();
       await trail.close();
       await log.close();

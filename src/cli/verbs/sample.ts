@@ -2,29 +2,19 @@
  * `countersign sample`: a random sample that neither auditor nor operator can steer, in the steps of docs/samples.md: commit,
  * wait for a cosigned head, draw, verify.
  */
-import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { type Static, Type } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { base64Encode } from '../../../proofs/bytes.ts';
 import type { JsonObject } from '../../../proofs/canonical-json.ts';
 import { drandRoundAt } from '../../../proofs/drand.ts';
 import { BUNDLE_FILTER_NAMES } from '../../../proofs/filter.ts';
-import { parsePolicy } from '../../../proofs/policy.ts';
-import { NONCE_BYTES, nonceHash } from '../../../proofs/sample-draw.ts';
 import { isStratum } from '../../../proofs/sample-entries.ts';
 import { designJson, readDesign, type SampleDesign, sampleSize } from '../../../proofs/sample-size.ts';
 import { parseCount, parseEntries, parseTimeoutMs } from '../arguments.ts';
-import { awaitCheckpoint } from '../await-checkpoint.ts';
-import { parseAnswer, send, unexpectedAnswer, withRetries } from '../client.ts';
+import { commitSample, drawSample, listSamples } from '../draw-sample.ts';
 import { CliError } from '../errors.ts';
-import { BUNDLE_TIMEOUT_MS, fetchBundle } from '../fetch-bundle.ts';
-import { fetchDrandSignature } from '../fetch-drand.ts';
+import { BUNDLE_TIMEOUT_MS } from '../fetch-bundle.ts';
 import { type Io, oneLine, printResult } from '../io.ts';
 import { addQuestion, readQuestion } from '../question.ts';
-import { createSampleFile, readSampleFile, replaceSampleFile, type SampleFile } from '../sample-file.ts';
-import { addTargetOptions, readPolicyText, resolveTarget, type Target, type TargetOptions } from '../target.ts';
+import { addTargetOptions, readPolicyText, resolveTarget, type TargetOptions } from '../target.ts';
 import { DEFAULT_SHOWN_EVENTS, tellBundle } from '../tell-evidence.ts';
 import { verifyVerb } from './verify.ts';
 
@@ -53,22 +43,6 @@ interface DrawOptions extends TargetOptions {
   readonly show: number;
   readonly json?: boolean;
 }
-
-const RETRY_MS = 30_000;
-
-const SampleAnswer = Type.Object({
-  sample: Type.Integer({ minimum: 0 }),
-  head_size: Type.Integer({ minimum: 0 }),
-  start: Type.Integer(),
-  end: Type.Integer(),
-  query: Type.String(),
-  number: Type.Integer(),
-  reveal: Type.Union([Type.Integer(), Type.Null()]),
-  drand_round: Type.Union([Type.Integer(), Type.Null()]),
-  matches: Type.Optional(Type.Integer()),
-});
-type SampleAnswer = Static<typeof SampleAnswer>;
-const ListAnswer = Type.Object({ samples: Type.Array(SampleAnswer) });
 
 export function sampleVerb(io: Io): Command {
   const sample = new Command('sample').description('draw a random sample that neither auditor nor operator can steer');
@@ -160,19 +134,13 @@ function designOf({ size, rate, confidence, tolerable, deviations }: DesignOptio
 
 async function commit(io: Io, words: readonly string[], options: CommitOptions): Promise<void> {
   const target = await resolveTarget(io, options, 'auditor');
-  const nonce = new Uint8Array(randomBytes(NONCE_BYTES));
   const { from, to, strata, delay, drandIn, out } = options;
   const round = drandIn === undefined ? undefined : drandRoundAt(io.nowMs() / 1000 + drandIn) + 1;
-  const asked = {
+  const question = {
     ...{ query: readQuestion(words), from, to, strata, delay, drand_round: round },
-    ...{ design: designJson(designOf(options)), nonce_hash: base64Encode(nonceHash(nonce)) },
+    design: designJson(designOf(options)),
   };
-  const content: SampleFile = {
-    ...{ format: 'countersign/sample-file/v1', log: target.logUrl, nonce: base64Encode(nonce) },
-    asked: { ...asked },
-  };
-  await createSampleFile(out, content);
-  const sample = await tellCommit(io, target, out, content);
+  const sample = await commitSample(io, target, out, question);
   const { sample: index, start, end, matches, number } = sample;
   printResult(io, options.json, { file: out, ...sample }, [
     `Entry ${index} commits to a sample of ${oneLine(sample.query)} in [${start}, ${end})${matches === undefined ? '' : `, ${matches} events`}.`,
@@ -181,75 +149,25 @@ async function commit(io: Io, words: readonly string[], options: CommitOptions):
   ]);
 }
 
-/** The log answers the same nonce with the same entry, so that a commit whose answer was lost can be sent again. */
-async function tellCommit(io: Io, target: Target, file: string, content: SampleFile): Promise<SampleAnswer> {
-  const answer = await post(io, target, 'samples', content.asked);
-  const { sample, head_size, drand_round } = answer;
-  await replaceSampleFile(file, { ...content, sample, head_size, drand_round });
-  return answer;
-}
-
 async function draw(io: Io, file: string, options: DrawOptions): Promise<void> {
   const target = await resolveTarget(io, options, 'auditor');
-  const kept = await readSampleFile(file);
-  const answered = kept.head_size === undefined ? await tellCommit(io, target, file, kept) : kept;
-  const { sample, head_size: headSize = 0, drand_round: round = null } = answered;
-  const policy = parsePolicy((await readPolicyText(io, options)).text);
-  const signature = await drandSignature(io, options, round);
-  // From here on the head is fixed: what the nonce decides can no longer be changed by anyone.
-  const { note, size } = await awaitCheckpoint(io, target, policy, headSize, options.timeout);
-  const head = `${file}.checkpoint`;
-  await writeFile(head, note);
-  await post(io, target, `samples/${sample}/reveal`, {
-    nonce: kept.nonce,
-    drand_signature: signature === undefined ? undefined : base64Encode(signature),
-  });
-  const fetched = await fetchBundle(io, target, {
-    path: `samples/${sample}/report`,
-    question: { pinned_size: size },
-    ...{ out: options.out, timeoutMs: options.timeout },
-  });
-  await tellBundle(io, { ...options, pin: head }, fetched);
-}
-
-async function drandSignature(io: Io, { drand }: DrawOptions, round: number | null): Promise<Uint8Array | undefined> {
-  if (round === null) return undefined;
-  if (drand !== undefined) return fetchDrandSignature(io, drand, round);
-  throw new CliError('usage', `the commit names drand round ${round}`, 'Say with --drand URL where to fetch it.');
+  const { text: policyText } = await readPolicyText(io, options);
+  const { out, drand, timeout: timeoutMs } = options;
+  const { fetched, pin } = await drawSample(io, target, { file, out, policyText, drand, timeoutMs });
+  await tellBundle(io, { ...options, pin }, fetched);
 }
 
 async function list(io: Io, options: TargetOptions & { readonly json?: boolean }): Promise<void> {
-  const target = await resolveTarget(io, options, 'auditor');
-  const url = `${target.logUrl}/samples`;
-  const answer = parseAnswer(url, (await send(io, target, url)).text);
-  if (!Value.Check(ListAnswer, answer)) throw unexpectedAnswer(url, 'it is not a list of samples');
+  const samples = await listSamples(io, await resolveTarget(io, options, 'auditor'));
   printResult(
     io,
     options.json,
-    answer,
-    answer.samples.map(({ sample, query, start, end, reveal }) => {
+    { samples },
+    samples.map(({ sample, query, start, end, reveal }) => {
       const state = reveal === null ? 'NOT DRAWN' : `drawn, entry ${reveal}`;
       return `entry ${sample}  ${oneLine(query)}  [${start}, ${end})  ${state}`;
     }),
   );
-}
-
-async function post(io: Io, target: Target, path: string, body: object): Promise<SampleAnswer> {
-  const url = `${target.logUrl}/${path}`;
-  const request = {
-    method: 'POST' as const,
-    body: JSON.stringify(body),
-    headers: { 'content-type': 'application/json' },
-  };
-  const { text } = await withRetries(
-    io,
-    RETRY_MS,
-    () => send(io, target, url, request),
-    (error) => io.err(`trying again: ${error.message}\n`),
-  );
-  const answer = parseAnswer(url, text);
-  if (Value.Check(SampleAnswer, answer)) return answer;
-  throw unexpectedAnswer(url, 'it is not a sample');
 }
 
 /** Percent with at most two decimals, as basis points. */
