@@ -47,7 +47,10 @@ export async function openAcknowledged(path: string): Promise<AcknowledgedFile> 
   };
 }
 
+/** What there is too little of now, and may be enough of later. */
+const PASSING: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
+
 function failed(path: string, error: unknown): StoreError {
-  const isFull = error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+  const isFull = error instanceof Error && 'code' in error && PASSING.has(String(error.code));
   return new StoreError(isFull ? 'store-full' : 'store-failed', `cannot write ${path}`, error);
 }

@@ -3,7 +3,10 @@
  * contract on disk, `memory.ts` keeps it in memory with faults on demand; one suite runs against both.
  */
 
-/** `store-full`: no room, nothing of the batch may be assumed. `store-failed`: any other error of the medium. */
+/**
+ * `store-full`: no room or no file descriptor, which may be there again later; nothing of the batch may be assumed.
+ * `store-failed`: any other error of the medium.
+ */
 export type StoreErrorCode = 'store-locked' | 'store-failed' | 'store-full' | 'store-closed' | 'store-corrupt';
 
 export class StoreError extends Error {

@@ -84,6 +84,9 @@ function storeError(error: unknown, what: string): StoreError {
   if (/No space left|Disk quota exceeded|ENOSPC/i.test(text)) {
     return new StoreError('store-full', `${what}: the disk is full`, error);
   }
+  if (/Too many open files|EMFILE|ENFILE/i.test(text)) {
+    return new StoreError('store-full', `${what}: no more files can be opened (raise \`ulimit -n\`)`, error);
+  }
   if (has('LEVEL_DATABASE_NOT_OPEN') || has('LEVEL_ITERATOR_NOT_OPEN') || has('LEVEL_BATCH_NOT_OPEN')) {
     return new StoreError('store-closed', `${what}: it is closed`, error);
   }

@@ -34,7 +34,7 @@ export function startLoad(log: RunningLog, world: World, ledger: Ledger, random:
       if (outcome === 'acknowledged') answers += 1;
       if (outcome === 'refused') refusals += 1;
       if (outcome !== 'acknowledged') await pause(REFUSED_PAUSE_MS);
-      if (outcome === 'no-answer' && !log.isAlive()) return;
+      if (outcome !== 'acknowledged' && !log.isAlive()) return;
     }
   };
   const producers = Array.from({ length: CONNECTIONS }, producer);

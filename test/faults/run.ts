@@ -19,7 +19,7 @@ import { Heads } from './oracle.ts';
 import { seededRandom } from './random.ts';
 import { type FaultRow, faultTable } from './table.ts';
 import { withTmpfs } from './tmpfs.ts';
-import { createWorld } from './world.ts';
+import { createWorld, killAll } from './world.ts';
 
 const { values } = parseArgs({
   options: {
@@ -85,6 +85,7 @@ async function runKind(kind: FaultKind, directory: string, kindSeed: number): Pr
         random: seededRandom(kindSeed),
       } satisfies Episodes);
     } finally {
+      killAll();
       await world.stop();
       hung?.close();
     }

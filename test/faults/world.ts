@@ -138,9 +138,12 @@ export interface RunningLog {
 
 /** Every process that was started here and still runs; for when the run itself ends early. */
 const running = new Set<ChildProcess>();
-process.once('exit', () => {
+process.once('exit', killAll);
+
+/** Ends what a kind of fault left running when it failed. */
+export function killAll(): void {
   for (const child of running) child.kill('SIGKILL');
-});
+}
 
 export async function startLog(world: World, start: LogStart = {}): Promise<RunningLog | RefusedStart> {
   const [node = '', ...rest] = ownCommand('./main', ['serve', '--data', world.data, '--port', '0']);

@@ -1,12 +1,17 @@
 /** Too few file descriptors, and too little memory: the log refuses, or ends, and keeps what it acknowledged. */
+import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
+import { promisify } from 'node:util';
 import type { FaultKind } from '../kind.ts';
 import { pause, settle, startLoad } from '../load.ts';
 import { checkPromises } from '../oracle.ts';
 import { mustStart, type RunningLog } from '../world.ts';
 
-/** What a log needs to start is some 40; the rest is soon gone. */
-const DESCRIPTORS = 72;
+const run = promisify(execFile);
+
+/** More than a log has open once it runs; so many connections do not fit. */
+const SPARE_DESCRIPTORS = 24;
 const CONNECTIONS = 200;
 const UNDER_PRESSURE_MS = 300;
 const WITHIN_MS = 30_000;
@@ -18,7 +23,8 @@ export const descriptors: FaultKind = {
   needs: { witness: false },
   async run({ world, ledger, heads, random, tally, count, progress }) {
     for (let done = 0; done < count; done++) {
-      const log = await mustStart(world, { prefix: ['prlimit', `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`] });
+      const log = await mustStart(world);
+      await leaveDescriptors(log.pid, SPARE_DESCRIPTORS);
       const load = startLoad(log, world, ledger, random);
       await pause(random.below(UNDER_PRESSURE_MS));
       const sockets = Array.from({ length: CONNECTIONS }, () => openSocket(log));
@@ -40,6 +46,12 @@ export const descriptors: FaultKind = {
     }
   },
 };
+
+/** Loading a program opens many files at once, so the limit comes when it runs. */
+async function leaveDescriptors(pid: number, spare: number): Promise<void> {
+  const { length: open } = await readdir(`/proc/${pid}/fd`);
+  await run('prlimit', ['--pid', `${pid}`, `--nofile=${open + spare}:${open + spare}`]);
+}
 
 function openSocket({ baseUrl }: RunningLog): Socket {
   const { hostname, port } = new URL(baseUrl);
