@@ -17,6 +17,9 @@ import { LogError } from './types.ts';
 /** Checked tiles kept in memory, as the bytes of their rows: 2,048 × 8.5 KiB. */
 const MAX_CACHED_TILES = 2048;
 
+/** Nodes inside of tiles above level 0 and of the right edge, kept in memory: nearly all of them up to 16 million leaves, about 200 bytes each. */
+const MAX_KEPT_NODES = 65_536;
+
 /** The hashes of the rightmost tile of a level while it is not full. */
 type TileEdge = readonly Hash[];
 
@@ -25,6 +28,12 @@ export class TreeReader {
   readonly #hasher: Hasher;
   /** Full tiles, or their reading under way, least recently used first: many readers at once read a tile once. */
   readonly #tiles = new Map<string, Promise<CheckedTile>>();
+
+  /**
+   * What lies between the hashes of two tiles, above level 0 and at the right edge: every proof needs some of it and nearly always the same.
+   * Each is over leaves that are complete, so that it never changes while the tree grows.
+   */
+  readonly #nodes = new Map<string, Hash>();
 
   constructor(store: Store, hasher: Hasher) {
     this.#store = store;
@@ -41,7 +50,7 @@ export class TreeReader {
   hashReader(state: TreeState): HashReader {
     return async (nodes) => {
       const tiles = await this.#read(state, nodes.map(tileOfNode));
-      return nodes.map((node, i) => this.#nodeIn(tiles[i] ?? [], node));
+      return nodes.map((node, i) => this.#keptNode(tiles[i] ?? [], node));
     };
   }
 
@@ -54,6 +63,18 @@ export class TreeReader {
       if (tile instanceof CheckedTile) return tile.chunkStart(index);
       return state.chunkStarts.findLast((first) => first <= index);
     });
+  }
+
+  #keptNode(tile: CheckedTile | TileEdge, node: NodeCoordinates): Hash {
+    const ofAnyLeaf = node.level < TILE_HEIGHT && tile instanceof CheckedTile;
+    if (ofAnyLeaf || node.level % TILE_HEIGHT === 0) return this.#nodeIn(tile, node);
+    const name = `${node.level}/${node.index}`;
+    const kept = this.#nodes.get(name);
+    if (kept !== undefined) return kept;
+    const hash = this.#nodeIn(tile, node);
+    if (this.#nodes.size >= MAX_KEPT_NODES) this.#nodes.clear();
+    this.#nodes.set(name, hash);
+    return hash;
   }
 
   #nodeIn(tile: CheckedTile | TileEdge, node: NodeCoordinates): Hash {
