@@ -136,7 +136,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     auditor,
     admin,
     logged,
-    publish: () => publishAt(log, keys),
+    publish: () => publishAt(log, keys, options.log?.nowUs?.() ?? START_US),
     stop: async () => {
       await server.close();
       await evidence.close();
@@ -149,9 +149,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   };
 }
 
-async function publishAt(log: Log, keys: TestKeys): Promise<void> {
+async function publishAt(log: Log, keys: TestKeys, nowUs: number): Promise<void> {
   await until(() => log.head() !== undefined && log.signedSize() === log.treeSize(), 'a head over all events');
-  await cosignHead(log, keys.witnesses, START_US / 1_000_000);
+  await cosignHead(log, keys.witnesses, Math.floor(nowUs / 1_000_000));
 }
 
 /** Preparation with fixed randomness, so that hashes are the same in every run. */
