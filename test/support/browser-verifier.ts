@@ -116,6 +116,8 @@ export interface PageVerdict {
   readonly verdict: string;
   readonly claim?: string | undefined;
   readonly code?: string | undefined;
+  /** How long the worker took; of a file that is alone. */
+  readonly durationMs: number;
 }
 
 /** Hands everything over through the page's inputs, as a person does with the keyboard, and waits for the verdicts. */
@@ -139,7 +141,7 @@ export async function verifyInPage({ page }: OpenedVerifier, input: PageInput): 
 const READ_VERDICTS = `(() => {
   const rows = [...document.querySelectorAll('tr[data-verdict]')];
   const found = rows.length > 0 ? rows : [...document.querySelectorAll('article[data-verdict]')];
-  return found.map(({ dataset: { file, verdict, claim, code } }) => ({ file, verdict, claim, code }));
+  return found.map(({ dataset: { file, verdict, claim, code, ms } }) => ({ file, verdict, claim, code, durationMs: Number(ms) }));
 })()`;
 
 async function change(page: Page, selector: string, value: string): Promise<void> {

@@ -12,7 +12,7 @@ import {
   POPULATION_FILE,
   parseProvenEvent,
 } from '../../../proofs/bundle.ts';
-import { hexEncode } from '../../../proofs/bytes.ts';
+import { hexEncode, utf8Encode } from '../../../proofs/bytes.ts';
 import type { CardField } from '../../../proofs/card.ts';
 import { decodeEntry } from '../../../proofs/entry.ts';
 import { type Hash, leafHash, sha256 } from '../../../proofs/hash.ts';
@@ -84,6 +84,8 @@ export function judgeEvidence(evidence: EvidenceInput, pins: Pins, { nowMs, onPr
     bytes: evidence.bytes.length,
     sha256: report.bundle?.sha256 ?? hexEncode(sha256(evidence.bytes)),
     durationMs,
+    policySha256: hexEncode(sha256(utf8Encode(pins.policy))),
+    ...(pins.at !== undefined && { at: pins.at }),
     events: choiceOf(chooser, [...shown, ...(attempt(() => bareEntry(evidence, report, head)) ?? [])]),
     ...(head !== undefined && { head }),
   };

@@ -36,6 +36,9 @@ export interface Judged {
   /** Hex SHA-256 of the file. */
   readonly sha256: string;
   readonly durationMs: number;
+  /** Hex SHA-256 of the policy that it was judged by, and the time after which cosignatures did not count. */
+  readonly policySha256: string;
+  readonly at?: number;
   readonly events: EventChoice;
   /** The checkpoint, once the log's signature was checked. */
   readonly head?: DrawnHead;

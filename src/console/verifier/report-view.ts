@@ -1,5 +1,6 @@
 /** The report on one file: verdict, what was examined, claims, notes, and its events as cards. */
 
+import { formatSeconds } from '../../../proofs/existed-by.ts';
 import type { FileReport } from '../../../proofs/judge-file.ts';
 import { claimsTable, notesList } from './claims-view.ts';
 import { type Child, h, isolated } from './dom.ts';
@@ -15,7 +16,7 @@ export function reportView(judged: Judged): HTMLElement {
   const { report } = judged;
   return h(
     'article',
-    { class: 'report', ...verdictData(report) },
+    { class: 'report', ...verdictData(report), 'data-ms': judged.durationMs },
     h(
       'header',
       { class: 'report-head' },
@@ -45,7 +46,7 @@ export function verdictData(report: FileReport): Readonly<Record<string, string 
   };
 }
 
-function examinedList({ report, bytes, sha256, durationMs, head }: Judged): HTMLElement {
+function examinedList({ report, bytes, sha256, durationMs, head, policySha256, at }: Judged): HTMLElement {
   const { bundle, existed_by: bound } = report;
   const rows: readonly (readonly [string, Child] | undefined)[] = [
     head && (['Log', h('bdi', {}, head.origin)] as const),
@@ -55,6 +56,8 @@ function examinedList({ report, bytes, sha256, durationMs, head }: Judged): HTML
     bundle && (['Answer', answerOf(bundle)] as const),
     head && (['Head', `${formatCount(head.size, 'entry', 'entries')}; your policy asks for ${head.quorum}`] as const),
     bound === undefined || report.verdict === 'FAIL' ? undefined : (['Time', `Everything in it ${bound}.`] as const),
+    ['Policy', ['SHA-256 ', h('code', {}, policySha256)]],
+    at === undefined ? undefined : ['Until', `only what the witnesses had signed by ${formatSeconds(at)} counts`],
     ['File', [`${formatBytes(bytes)}, SHA-256 `, h('code', {}, sha256)]],
     [
       'Verified',
@@ -129,6 +132,7 @@ function eventsSection({ report, events, head }: Judged): HTMLElement | undefine
   });
   const section = [
     overrides > 0 &&
+      total > 1 &&
       h('p', { class: 'aside' }, 'Break-glass events come first; the others follow in the order of the log.'),
     shown.length < total &&
       h('p', { class: 'aside' }, `${shown.length} of them are shown here. All ${total} were verified.`),
