@@ -7,6 +7,8 @@ import type { Integrated, TreeState } from './integrate.ts';
 export interface Planner<Item, Result> {
   /** What the item takes of the queue's bound. */
   byteCount(item: Item): number;
+  /** Whose it is: those of one source wait behind each other, and in turn with those of others. */
+  sourceOf(item: Item): string;
   /** Plans a group on top of the tree before it, which may not be durable yet. Called for one group at a time. */
   plan(items: readonly Item[], before: TreeState): Promise<GroupPlan<Result>>;
 }

@@ -28,6 +28,8 @@ export function planBytes(options: BytePlannerOptions): Planner<Uint8Array, AddR
   const known = deduplicate ? new KnownLeaves(store) : undefined;
   return {
     byteCount: (entry) => entry.length + OVERHEAD_BYTES,
+    // Bytes say nothing about who sent them.
+    sourceOf: () => '',
     plan: async (entries, before) => {
       const hashes = entries.map((entry) => hasher.leaf(entry));
       const taken = await known?.find(hashes);

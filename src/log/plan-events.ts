@@ -32,6 +32,7 @@ export function planEvents(options: EventPlannerOptions): Planner<Prepared, Subm
   const pendingIds: PendingIds = new Map();
   return {
     byteCount: (event) => event.byteCount,
+    sourceOf: (event) => event.producerId,
     plan: async (events, before) => {
       const occurrences = await findOccurrences(store, pendingIds, events);
       const positions = occurrences.flatMap((occurrence, position) => (occurrence.kind === 'new' ? [position] : []));

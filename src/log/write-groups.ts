@@ -1,5 +1,5 @@
 /**
- * Group commit: the one writer of a log. Submissions queue here; a group of them is planned purely, then written in one
+ * Group commit: the one writer of a log. Submissions queue here, fairly between producers; a group of them is planned purely, then written in one
  * fsynced batch, and only then answered. While a group is being written the next one is planned on top of it; answers
  * leave in the order of the log. What an item is, and what it does to the tree, is the planner's.
  *
@@ -7,6 +7,7 @@
  * it the id rows answer a repeated submission with the same index.
  */
 import { type Store, StoreError } from '../store/contract.ts';
+import { FairQueue, type Waiting } from './fair-queue.ts';
 import type { GroupPlan, Planner } from './group-plan.ts';
 import type { TreeState } from './integrate.ts';
 import type { LogLimits } from './options.ts';
@@ -15,9 +16,8 @@ import { LogError } from './types.ts';
 /** A refused submission may be tried again after this long. */
 const RETRY_AFTER_SECONDS = 1;
 
-interface Submission<Item, Result> {
+interface Submission<Item, Result> extends Waiting {
   readonly items: readonly Item[];
-  readonly byteCount: number;
   readonly resolve: (results: readonly Result[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -35,37 +35,34 @@ export interface GroupWriterOptions<Item, Result> {
 
 export class GroupWriter<Item, Result> {
   readonly #options: GroupWriterOptions<Item, Result>;
-  readonly #queue: Submission<Item, Result>[] = [];
+  readonly #queue: FairQueue<Submission<Item, Result>>;
   /** What the next plan builds on: ahead of the durable state by the group that is being written. */
   #planned: TreeState;
-  #queuedItems = 0;
-  #queuedBytes = 0;
   #running: Promise<void> | undefined;
   #refusal: LogError | undefined;
 
   constructor(options: GroupWriterOptions<Item, Result>) {
     this.#options = options;
+    const { maxQueuedEvents, maxQueuedBytes } = options.limits;
+    this.#queue = new FairQueue({ maxItems: maxQueuedEvents, maxBytes: maxQueuedBytes });
     this.#planned = options.state;
   }
 
   get queuedItems(): number {
-    return this.#queuedItems;
+    return this.#queue.itemCount;
   }
 
   submit(items: readonly Item[]): Promise<readonly Result[]> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
-    if (items.length === 0) return Promise.resolve([]);
-    const { limits, planner } = this.#options;
+    const [first] = items;
+    if (first === undefined) return Promise.resolve([]);
+    const { planner } = this.#options;
     const byteCount = items.reduce((sum, item) => sum + planner.byteCount(item), 0);
-    const fits =
-      this.#queuedItems + items.length <= limits.maxQueuedEvents &&
-      this.#queuedBytes + byteCount <= limits.maxQueuedBytes;
-    if (!fits) return Promise.reject(overloaded());
+    const source = planner.sourceOf(first);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ items, byteCount, resolve, reject });
-      this.#queuedItems += items.length;
-      this.#queuedBytes += byteCount;
-      this.#running ??= this.#run();
+      const fits = this.#queue.push({ source, items, itemCount: items.length, byteCount, resolve, reject });
+      if (fits) this.#running ??= this.#run();
+      else reject(overloaded());
     });
   }
 
@@ -80,8 +77,8 @@ export class GroupWriter<Item, Result> {
     // Lets submissions that arrive in the same turn of the event loop join the first group.
     await new Promise<void>((resolve) => setImmediate(resolve));
     let writing: Promise<boolean> = Promise.resolve(true);
-    while (this.#queue.length > 0) {
-      const submissions = this.#takeGroup();
+    while (!this.#queue.isEmpty) {
+      const submissions = this.#queue.take(this.#options.limits.maxGroupEvents);
       let plan: GroupPlan<Result>;
       try {
         const items = submissions.flatMap((submission) => submission.items);
@@ -99,21 +96,7 @@ export class GroupWriter<Item, Result> {
       writing = this.#write(plan, submissions);
     }
     await writing;
-    this.#running = this.#queue.length > 0 ? this.#run() : undefined;
-  }
-
-  #takeGroup(): readonly Submission<Item, Result>[] {
-    const taken: Submission<Item, Result>[] = [];
-    let count = 0;
-    while (count < this.#options.limits.maxGroupEvents) {
-      const submission = this.#queue.shift();
-      if (submission === undefined) break;
-      taken.push(submission);
-      count += submission.items.length;
-      this.#queuedItems -= submission.items.length;
-      this.#queuedBytes -= submission.byteCount;
-    }
-    return taken;
+    this.#running = this.#queue.isEmpty ? undefined : this.#run();
   }
 
   /** Resolves to false when the batch failed: then nothing after it may be written. */
@@ -140,9 +123,7 @@ export class GroupWriter<Item, Result> {
     this.#refusal ??= new LogError('log-stopped', `the log stopped writing: ${reason}`, {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
-    for (const submission of this.#queue.splice(0)) submission.reject(this.#refusal);
-    this.#queuedItems = 0;
-    this.#queuedBytes = 0;
+    for (const submission of this.#queue.takeAll()) submission.reject(this.#refusal);
     this.#options.onFailure(error);
   }
 }
