@@ -8,10 +8,10 @@
 import { utf8Encode } from '../../proofs/bytes.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import { checkCheckpoint } from '../../proofs/policy.ts';
-import type { AnyLog, LogHealth } from '../log/types.ts';
+import { type AnyLog, LogError, type LogHealth } from '../log/types.ts';
 import type { Watch } from '../trail/watch/watch.ts';
 import { JSON_CONTENT_TYPE, respond, SECURITY_HEADERS } from './respond.ts';
-import { isRaw, type Services, type SiteExchange, type SiteRoute } from './route.ts';
+import { type AnyServedLog, isRaw, type Services, type SiteExchange, type SiteRoute } from './route.ts';
 import { HealthReport } from './schemas.ts';
 
 const HEALTH_CONTENT = { 'application/json': HealthReport };
@@ -54,13 +54,27 @@ function healthz({ services }: SiteExchange): Response {
 }
 
 function readyz({ services }: SiteExchange): Response {
-  return report(services, ({ log }) => {
-    const { accepting, problems } = log.health();
+  return report(services, (served) => {
+    const { accepting, problems } = served.log.health();
+    const refused = refusedByWatch(served);
+    if (refused !== undefined) return { ok: false, problems: [refused, ...problems] };
     return { ok: accepting, problems: accepting ? [] : problems };
   });
 }
 
-type Judge = (served: { readonly log: AnyLog }) => { readonly ok: boolean; readonly problems: readonly string[] };
+/** Why no event is taken although the log could: its clock is not confirmed, and the configuration asks for that. */
+function refusedByWatch(served: AnyServedLog): string | undefined {
+  if (isRaw(served) || served.watch === undefined) return undefined;
+  try {
+    served.watch.admit();
+    return undefined;
+  } catch (error) {
+    if (error instanceof LogError) return error.message;
+    throw error;
+  }
+}
+
+type Judge = (served: AnyServedLog) => { readonly ok: boolean; readonly problems: readonly string[] };
 
 function report(services: Services, judge: Judge): Response {
   const logs = [...services.logs.values()].map((served) => {
