@@ -58,7 +58,7 @@ function auditKind(onGroup: (group: readonly DurableEvent[]) => void): LogKind<P
           onGroup(group);
         },
       });
-      const checkContents = (): ContentsCheck => new AuditContents(store, hasher);
+      const checkContents = (from: number): ContentsCheck => new AuditContents(store, hasher, from);
       return { planner, checkContents, own: search, close: () => search.close() };
     },
   };

@@ -24,16 +24,17 @@ export interface ContentsCheck {
   readonly idCount: number;
 }
 
-/** Windows come in the order of the log, from index 0 on. */
+/** Windows come in the order of the log, from index `from` on, a multiple of BLOCK_EVENTS. */
 export class AuditContents implements ContentsCheck {
   readonly #store: Store;
   readonly #hasher: Hasher;
-  #block: OpenBlock = openBlock(0);
+  #block: OpenBlock;
   idCount = 0;
 
-  constructor(store: Store, hasher: Hasher) {
+  constructor(store: Store, hasher: Hasher, from: number = 0) {
     this.#store = store;
     this.#hasher = hasher;
+    this.#block = openBlock(from / BLOCK_EVENTS);
   }
 
   async window(from: number, entries: readonly Maybe<Uint8Array>[]): Promise<readonly Damage[]> {

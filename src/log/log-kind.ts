@@ -28,8 +28,8 @@ export interface KindParts {
 
 export interface LoadedKind<Item, Result, Own> {
   readonly planner: Planner<Item, Result>;
-  /** Examines what is stored beside the entries, from the first entry on. */
-  readonly checkContents: () => ContentsCheck;
+  /** Examines what is stored beside the entries, from this index on, a multiple of BLOCK_EVENTS. */
+  readonly checkContents: (from: number) => ContentsCheck;
   /** What reading this kind of log needs beside the tree. */
   readonly own: Own;
   close(): Promise<void>;

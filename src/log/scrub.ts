@@ -11,6 +11,7 @@ import type { Hash } from '../../proofs/hash.ts';
 import { TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
 import { rootOfHashes } from '../../proofs/tree.ts';
 import { StoreError } from '../store/contract.ts';
+import { BLOCK_EVENTS } from '../trail/postings.ts';
 import type { ContentsCheck } from './check-contents.ts';
 import { type Damage, damage, runsOf } from './damage.ts';
 import type { LogLimits, LogLogger } from './options.ts';
@@ -21,11 +22,11 @@ import { LogError, type ScrubHealth } from './types.ts';
 
 export interface ScrubOptions {
   readonly source: () => EntrySource;
-  /** Made anew for each pass. */
-  readonly contents: () => ContentsCheck;
+  /** Made anew for each pass, which begins at this index, a multiple of BLOCK_EVENTS. */
+  readonly contents: (from: number) => ContentsCheck;
   /** Whether submissions wait. */
   readonly isBusy: () => boolean;
-  readonly limits: Pick<LogLimits, 'scrubEntriesPerSecond' | 'scrubIntervalMs' | 'scrubDelayMs'>;
+  readonly limits: Pick<LogLimits, 'scrubEntriesPerSecond' | 'scrubIntervalMs' | 'scrubDelayMs' | 'startCheckEntries'>;
   readonly nowMs: () => number;
   readonly logger: LogLogger;
   /** Told of each damage of a pass once. */
@@ -82,32 +83,46 @@ export class Scrubber {
   }
 
   async #run(): Promise<void> {
-    const { limits, nowMs, logger } = this.#options;
+    const { limits, nowMs } = this.#options;
     await this.#sleep(limits.scrubDelayMs);
+    // First what the write-ahead log of the database can have dropped at this start: the rest can wait for its turn.
+    await this.#attempt(() =>
+      this.#pass(Math.max(0, this.#options.source().state.range.size - limits.startCheckEntries)),
+    );
     while (!this.#closing.signal.aborted) {
       const startedAtMs = nowMs();
-      try {
-        await this.#pass();
-      } catch (error) {
-        if (this.#closing.signal.aborted) return;
-        const reason = error instanceof Error ? error.message : String(error);
-        logger.error({ reason }, 'the scrubber could not finish a pass over the log; it begins again later');
-      }
+      await this.#attempt(() => this.#pass(0));
       await this.#sleep(Math.max(limits.scrubDelayMs, limits.scrubIntervalMs - (nowMs() - startedAtMs)));
     }
   }
 
-  async #pass(): Promise<void> {
+  async #attempt(pass: () => Promise<void>): Promise<void> {
+    try {
+      await pass();
+    } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.logger.error(
+        { reason },
+        'the scrubber could not finish a pass over the log; it begins again later',
+      );
+    }
+  }
+
+  async #pass(oldest: number): Promise<void> {
     const { source, nowMs } = this.#options;
     const { store, hasher, state } = source();
     const { size } = state.range;
     // Not the reader that serves: what that one has in memory was good once, and here the disk is looked at.
     const reader = new TreeReader(store, hasher);
     const from: EntrySource = { store, reader, hasher, state };
-    const contents = this.#options.contents();
+    const start = oldest - (oldest % BLOCK_EVENTS);
+    if (oldest > 0 && start === 0) return;
+    const contents = this.#options.contents(start);
+    this.#damagesBefore = [...this.#damagesBefore, ...this.#damages].slice(-MAX_TOLD);
     this.#damages = [];
     this.#passSize = size;
-    for (let first = 0; first < size; first += TILE_WIDTH) {
+    for (let first = start; first < size; first += TILE_WIDTH) {
       this.#position = first;
       await this.#pace(Math.min(TILE_WIDTH, size - first));
       if (this.#closing.signal.aborted) return;
@@ -115,6 +130,7 @@ export class Scrubber {
     }
     this.#tell(await contents.end(size));
     this.#position = size;
+    if (start > 0) return;
     this.#last = { endedAtMs: nowMs(), size, damageCount: this.#damages.length };
     this.#damagesBefore = this.#damages;
     this.#damages = [];
