@@ -19,18 +19,17 @@ export function splitFields(event: JsonObject, paths: readonly string[]): readon
   /** Top-level members that something was taken out of, as they are then. */
   const changed = new Map<string, JsonValue>();
   for (const name of Object.keys(event)) {
-    if (name === '' || name.includes('.')) {
+    if (name === '' || name.indexOf('.') !== -1) {
       throw new ProofError('invalid-field', 'a top-level member name is empty or contains a dot', { field: name });
     }
   }
   // Deepest first: `context.a.b` leaves `context.a` before that leaves `context`.
-  for (const steps of [...new Set(paths)].map(parsePath).sort((a, b) => b.length - a.length)) {
-    const [name, ...below] = steps;
-    if (name === undefined || below.length === 0 || !Object.hasOwn(event, name)) continue;
+  for (const { id, name, below } of pathsDeepestFirst(paths)) {
+    if (!Object.hasOwn(event, name)) continue;
     const parent = changed.get(name) ?? event[name];
     const found = isObject(parent) ? takeOut(parent, below) : undefined;
     if (found === undefined) continue;
-    taken.push([steps.join('.'), found.value]);
+    taken.push([id, found.value]);
     changed.set(name, found.rest);
   }
   const rest = Object.entries(event).map(([name, value]): Field => [name, changed.get(name) ?? value]);
@@ -50,6 +49,28 @@ export function joinFields(fields: Iterable<Field>): JsonObject {
   return event;
 }
 
+interface Path {
+  readonly id: string;
+  /** The top-level member that it leads into, and the steps behind that: at least one. */
+  readonly name: string;
+  readonly below: readonly string[];
+}
+
+/** By the very list: events about one action are taken apart by the same one, again and again. */
+const knownPaths = new WeakMap<readonly string[], readonly Path[]>();
+
+function pathsDeepestFirst(paths: readonly string[]): readonly Path[] {
+  const known = knownPaths.get(paths);
+  if (known !== undefined) return known;
+  const parsed = [...new Set(paths)].flatMap((id): readonly Path[] => {
+    const [name, ...below] = parsePath(id);
+    return name === undefined || below.length === 0 ? [] : [{ id, name, below }];
+  });
+  const sorted = parsed.sort((a, b) => b.below.length - a.below.length);
+  knownPaths.set(paths, sorted);
+  return sorted;
+}
+
 function parsePath(path: string): readonly string[] {
   const steps = path.split('.');
   if (steps.includes('')) throw new ProofError('invalid-field', 'a field id has an empty step', { field: path });
@@ -64,13 +85,23 @@ function takeOut(
   const child = name !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
   if (name === undefined || child === undefined) return undefined;
   if (below.length === 0) {
-    const { [name]: _taken, ...rest } = object;
-    return { value: child, rest };
+    return { value: child, rest: without(object, name) };
   }
   if (!isObject(child)) return undefined;
   const found = takeOut(child, below);
   // A computed name defines the member even if it is called __proto__.
   return found && { value: found.value, rest: { ...object, [name]: found.rest } };
+}
+
+function without(object: JsonObject, name: string): JsonObject {
+  // A plain assignment of this name would change the prototype.
+  if (Object.hasOwn(object, '__proto__')) {
+    const { [name]: _taken, ...rest } = object;
+    return rest;
+  }
+  const rest: Record<string, JsonValue> = {};
+  for (const other of Object.keys(object)) if (other !== name) rest[other] = object[other] ?? null;
+  return rest;
 }
 
 function putIn(object: JsonObject, steps: readonly string[], value: JsonValue): JsonObject {

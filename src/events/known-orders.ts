@@ -20,11 +20,16 @@ interface Step {
 /** Names beyond this are sorted again each time; producers choose names, so that memory has to end somewhere. */
 const MAX_STEPS = 8_192;
 
+const RECENT_SLOTS = 256;
+const RECENT_STRIDE = 37;
+
 export class KnownOrders {
   readonly #compare: (a: string, b: string) => number;
   readonly #encode: (name: string) => Uint8Array;
   readonly #first: Step = { next: new Map(), order: undefined };
   #stepCount = 0;
+  /** What was asked for last, by a number that few kinds of objects share: most answers are found here. */
+  readonly #recent: (readonly [names: readonly string[], order: NameOrder] | undefined)[] = [];
 
   constructor(compare: (a: string, b: string) => number, encode: (name: string) => Uint8Array) {
     this.#compare = compare;
@@ -32,6 +37,15 @@ export class KnownOrders {
   }
 
   orderOf(names: readonly string[]): NameOrder {
+    const slot = (RECENT_STRIDE * names.length + (names[0]?.charCodeAt(0) ?? 0)) % RECENT_SLOTS;
+    const recent = this.#recent[slot];
+    if (recent !== undefined && areSame(recent[0], names)) return recent[1];
+    const order = this.#find(names);
+    this.#recent[slot] = [names, order];
+    return order;
+  }
+
+  #find(names: readonly string[]): NameOrder {
     let step = this.#first;
     for (let i = 0; i < names.length; i++) {
       const name = names[i] ?? '';
@@ -53,4 +67,10 @@ export class KnownOrders {
     const sorted = positions.map((at) => names[at] ?? '');
     return { names: sorted, positions, encoded: sorted.map((name) => this.#encode(name)) };
   }
+}
+
+function areSame(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

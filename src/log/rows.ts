@@ -73,8 +73,10 @@ export function chunkHolding(kind: ChunkKind, index: number): RangeOptions {
 
 export function idKey(eventId: string, producerId: string): Uint8Array {
   const length = eventId.length + producerId.length;
-  const key = new Uint8Array(2 + length);
+  // From Node's pool: the database would have to give a small array of its own a place outside the heap first.
+  const key = Buffer.allocUnsafe(2 + length);
   key[0] = KIND.id;
+  key[1 + eventId.length] = 0;
   const isAscii = writeAscii(key, 1, eventId) && writeAscii(key, 2 + eventId.length, producerId);
   if (isAscii) return key;
   return concatBytes(Uint8Array.of(KIND.id), utf8Encode(eventId), Uint8Array.of(0), utf8Encode(producerId));
@@ -106,7 +108,7 @@ export function keyAfter(key: Uint8Array): Uint8Array {
 }
 
 export function encodeIdRow(index: number, contentMac: Uint8Array): Uint8Array {
-  const row = new Uint8Array(INDEX_BYTES + contentMac.length);
+  const row = Buffer.allocUnsafe(INDEX_BYTES + contentMac.length);
   writeIndex(row, 0, checkedIndex(index));
   row.set(contentMac, INDEX_BYTES);
   return row;
