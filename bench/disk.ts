@@ -1,10 +1,10 @@
 /**
- * npm run bench:disk -- [--events N] [--ids ulid|uuid]
+ * npm run bench:disk -- [--events N] [--ids ulid|uuid] [--json FILE]
  *
  * Bytes on disk for each 600-byte event, everything on: the database after compaction, and which rows they are. Keys and
  * values are counted as they are written; LevelDB compresses them (Snappy) and adds its own, so both are shown.
  */
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -35,11 +35,16 @@ const KINDS: Readonly<Record<number, string>> = {
 };
 
 const { values } = parseArgs({
-  options: { events: { type: 'string', default: '100000' }, ids: { type: 'string', default: 'ulid' } },
+  options: {
+    events: { type: 'string', default: '100000' },
+    ids: { type: 'string', default: 'ulid' },
+    json: { type: 'string' },
+  },
 });
 const eventCount = Number(values.events);
 const idKind: IdKind = values.ids === 'uuid' ? 'uuid' : 'ulid';
-process.stdout.write(machineLines(describeMachine(`npm run bench:disk -- ${process.argv.slice(2).join(' ')}`.trim())));
+const machine = describeMachine(`npm run bench:disk -- ${process.argv.slice(2).join(' ')}`.trim());
+process.stdout.write(machineLines(machine));
 const directory = await mkdtemp(join(tmpdir(), 'countersign-disk-'));
 try {
   await fill();
@@ -95,6 +100,10 @@ async function report(): Promise<void> {
   process.stdout.write(
     `\n${eventCount} events: ${(total / eventCount).toFixed(1)} bytes on disk an event, the whole directory after compaction\n`,
   );
+  if (values.json !== undefined) {
+    const figures = { machine, eventCount, bytesPerEvent: total / eventCount, rows: Object.fromEntries(rows) };
+    await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+  }
 }
 
 /** What the native database of `level` has beyond what all of its databases have. */

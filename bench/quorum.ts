@@ -22,7 +22,7 @@ import { openLog } from '../src/log/audit-log.ts';
 import type { Log } from '../src/log/types.ts';
 import { Latencies, type LatencySummary } from './lib/latency.ts';
 import { dependencyVersions, describeMachine, machineLines } from './lib/machine.ts';
-import { startWitness, type WitnessKeys, type WitnessProcess } from './lib/witness-process.ts';
+import { policyLines, startWitness, type WitnessKeys, type WitnessProcess } from './lib/witness-process.ts';
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, samples: { type: 'string' }, json: { type: 'string' } },
@@ -72,7 +72,7 @@ async function measure(keys: WitnessKeys, count: number): Promise<Row> {
       witnesses.push(await startWitness({ directory: join(place, `w${i}`), name, keys, logVkeys }));
     }
     const quorum = Math.floor(count / 2) + 1;
-    const policyText = `log ${logVkeys[0]}\n${witnesses.map(witnessLines).join('')}${quorumLines(count, quorum)}`;
+    const policyText = `log ${logVkeys[0]}\n${policyLines(witnesses, quorum)}`;
     const firstSent = new Map<number, number>();
     const log = await openLog({
       name: 'bench',
@@ -129,18 +129,6 @@ function event(number: number, prepare: (bytes: Uint8Array) => ReturnType<typeof
 function sizeIn(body: unknown): number | undefined {
   if (typeof body !== 'string') return undefined;
   return parseCheckpoint(body.slice(body.indexOf('\n\n') + 2)).checkpoint.size;
-}
-
-/** One witness is one member of the quorum, however many keys it has. */
-function witnessLines({ url, vkeys }: WitnessProcess, index: number): string {
-  const names = vkeys.map((_, i) => `w${index + 1}-${i + 1}`);
-  const lines = vkeys.map((vkey, i) => `witness ${names[i]} ${vkey} ${url.origin}\n`);
-  return `${lines.join('')}group w${index + 1} any ${names.join(' ')}\n`;
-}
-
-function quorumLines(count: number, quorum: number): string {
-  const names = Array.from({ length: count }, (_, i) => `w${i + 1}`);
-  return `group majority ${quorum} ${names.join(' ')}\nquorum majority\n`;
 }
 
 function line({ keys, witnesses, quorum, latency: { p50, p99, max } }: Row): string {

@@ -2,8 +2,10 @@
  * The server of a benchmark: one audit log as `serve` runs it, on a fresh directory, with a policy without witnesses, and
  * with options that only a benchmark has. Started by lib/server-process.ts, which it talks to over IPC.
  */
+
 import { join } from 'node:path';
 import process from 'node:process';
+import { OWN_PRODUCER } from '../proofs/own-entries.ts';
 import { createLog, loadLogIfExists } from '../src/cli/init.ts';
 import { openLogWatch, withClock } from '../src/cli/open-watch.ts';
 import { openPrepareSource } from '../src/cli/prepare-source.ts';
@@ -17,7 +19,6 @@ import { SILENT_LOGGER } from '../src/log/options.ts';
 import type { Store } from '../src/store/contract.ts';
 import { openLevelStore } from '../src/store/leveldb.ts';
 import { openTokenStore } from '../src/trail/access.ts';
-import { OWN_PRODUCER } from '../src/trail/record.ts';
 import { openTrail } from '../src/trail/trail.ts';
 import { saveState } from '../src/trail/watch/state-file.ts';
 import { fillLog } from './lib/search-events.ts';
@@ -38,7 +39,7 @@ const log = await openLog({
   origin: identity.config.origin,
   directory: logDirectory,
   signers: identity.signers,
-  policyText: `${identity.vkeys.map((vkey) => `log ${vkey}\n`).join('')}quorum none\n`,
+  policyText: `${identity.vkeys.map((vkey) => `log ${vkey}\n`).join('')}${settings.witnessLines ?? 'quorum none\n'}`,
   // What is only filled is signed seldom, and not read again.
   ...(fillEvents > 0 && { limits: { signIntervalMs: 10_000, scrubEntriesPerSecond: 0 } }),
   openStore: async (path) => slowStore(await openLevelStore(path), syncDelayMs),

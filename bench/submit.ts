@@ -7,7 +7,7 @@
  *
  *   --quick              shorter rounds, under a minute
  *   --seconds N          of each measurement                       --rounds N   measurements of each kind; medians are shown
- *   --only a,b           of: post1 post10 post100 batch100 open-post open-batch
+ *   --only a,b           of: post1 post10 post100 post500 batch100 batch1000 open-post open-batch
  *   --sync-delay N       adds N ms to every fsync of the server    --ids ulid|uuid
  *   --without-watch      the server has no detectors behind the writer
  *   --compare-features   alternating rounds: catalogue, redaction and search index on, and all three off
@@ -47,7 +47,9 @@ const SCENARIOS: readonly Scenario[] = [
   { id: 'post1', title: 'POST, 1 connection', connections: 1, batch: 1 },
   { id: 'post10', title: 'POST, 10 connections', connections: 10, batch: 1 },
   { id: 'post100', title: 'POST, 100 connections', connections: 100, batch: 1 },
+  { id: 'post500', title: 'POST, 500 connections', connections: 500, batch: 1 },
   { id: 'batch100', title: 'NDJSON × 100, 10 connections', connections: 10, batch: 100 },
+  { id: 'batch1000', title: 'NDJSON × 1,000, 4 connections', connections: 4, batch: 1_000 },
   { id: 'open-post', title: 'POST, open loop, 2,000/s', connections: 100, batch: 1, rate: 2_000 },
   { id: 'open-batch', title: 'NDJSON × 100, open loop, 10,000/s', connections: 50, batch: 100, rate: 10_000 },
 ];
@@ -59,6 +61,8 @@ interface Measured extends LoadResult {
   /** Processor time of the server, all threads, per acknowledged event. */
   readonly serverCpuUs: number;
   readonly residentMiB: number;
+  /** Events a second of the slowest and the fastest round. */
+  readonly spread?: readonly [least: number, most: number];
 }
 
 const { values } = parseArgs({
@@ -229,17 +233,18 @@ function medianOf(all: readonly Measured[]): Measured {
     eventsPerSecond: of((one) => one.eventsPerSecond),
     serverCpuUs: of((one) => one.serverCpuUs),
     residentMiB: of((one) => one.residentMiB),
+    spread: [Math.min(...all.map((one) => one.eventsPerSecond)), Math.max(...all.map((one) => one.eventsPerSecond))],
     latency: { p50: latency('p50'), p99: latency('p99'), p999: latency('p999'), max: latency('max') },
   };
 }
 
 function tableHead(): string {
-  return '\n| | events/s | p50 ms | p99 ms | p99.9 ms | server µs/event | resident MiB |\n|---|---:|---:|---:|---:|---:|---:|\n';
+  return '\n| | events/s (least–most) | p50 ms | p99 ms | p99.9 ms | server µs/event | resident MiB |\n|---|---:|---:|---:|---:|---:|---:|\n';
 }
 
-function tableRow(title: string, { eventsPerSecond, latency, serverCpuUs, residentMiB }: Measured): string {
+function tableRow(title: string, { eventsPerSecond, spread, latency, serverCpuUs, residentMiB }: Measured): string {
   const { p50, p99, p999 } = latency;
-  return `| ${title} | ${count(eventsPerSecond)} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${p999.toFixed(1)} | ${serverCpuUs.toFixed(1)} | ${residentMiB} |\n`;
+  return `| ${title} | ${count(eventsPerSecond)}${spread === undefined ? '' : ` (${spread.map(count).join('–')})`} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${p999.toFixed(1)} | ${serverCpuUs.toFixed(1)} | ${residentMiB} |\n`;
 }
 
 function count(value: number): string {

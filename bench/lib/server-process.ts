@@ -13,6 +13,8 @@ export interface ServerSettings {
   readonly syncDelayMs: number;
   /** Events of lib/search-events.ts that it makes before it is ready. */
   readonly fillEvents: number;
+  /** Witness, group and quorum lines of its policy; without them nobody is asked. */
+  readonly witnessLines?: string;
   /** A raw log instead, which anyone may add to. */
   readonly raw?: RawSettings;
 }
@@ -76,6 +78,7 @@ export interface ServerProcess {
 export interface StartOptions {
   readonly features?: FeatureSettings;
   readonly syncDelayMs?: number;
+  readonly witnessLines?: string;
   readonly raw?: RawSettings;
   /** Holds a log already, or is to be kept; a fresh one otherwise. */
   readonly directory?: string;
@@ -98,6 +101,7 @@ export async function startServer(options: StartOptions = {}): Promise<ServerPro
     features,
     syncDelayMs,
     fillEvents,
+    ...(options.witnessLines === undefined ? {} : { witnessLines: options.witnessLines }),
     ...(raw === undefined ? {} : { raw }),
   };
   const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : [];

@@ -60,3 +60,15 @@ async function kill({ pid, ended }: RunningProcess): Promise<void> {
   process.kill(pid, 'SIGKILL');
   await ended;
 }
+
+/** What a log's policy says of these witnesses. One witness is one member of the quorum, however many keys it has. */
+export function policyLines(witnesses: readonly WitnessProcess[], quorum: number): string {
+  const names = witnesses.map((_, i) => `w${i + 1}`);
+  return `${witnesses.map(witnessLines).join('')}group majority ${quorum} ${names.join(' ')}\nquorum majority\n`;
+}
+
+function witnessLines({ url, vkeys }: WitnessProcess, index: number): string {
+  const names = vkeys.map((_, i) => `w${index + 1}-${i + 1}`);
+  const lines = vkeys.map((vkey, i) => `witness ${names[i]} ${vkey} ${url.origin}\n`);
+  return `${lines.join('')}group w${index + 1} any ${names.join(' ')}\n`;
+}
