@@ -5,7 +5,6 @@
  *
  * It steps back while submissions wait, holds no lock, writes nothing, and ends within one slice when the log closes.
  */
-import { setImmediate as breathe } from 'node:timers/promises';
 import { equalBytes } from '../../proofs/bytes.ts';
 import type { Hash } from '../../proofs/hash.ts';
 import { TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
@@ -124,10 +123,11 @@ export class Scrubber {
     this.#passSize = size;
     for (let first = start; first < size; first += TILE_WIDTH) {
       this.#position = first;
-      await this.#pace(Math.min(TILE_WIDTH, size - first));
+      await this.#yield();
       if (this.#closing.signal.aborted) return;
       await this.#window(from, contents, first, Math.min(size, first + TILE_WIDTH));
     }
+    if (this.#closing.signal.aborted) return;
     this.#tell(await contents.end(size));
     this.#position = size;
     if (start > 0) return;
@@ -147,7 +147,8 @@ export class Scrubber {
         .slice(at, at + SLICE_ENTRIES)
         .map((entry, i) => (bad.has(first + at + i) ? undefined : entry));
       damages.push(...(await contents.window(first + at, slice)));
-      await breathe();
+      // A rest after each slice, not a longer one after many: whoever reads meanwhile waits for one slice at most.
+      await this.#sleep((1000 * slice.length) / this.#options.limits.scrubEntriesPerSecond);
       if (this.#closing.signal.aborted) return;
     }
     this.#tell(damages);
@@ -165,9 +166,8 @@ export class Scrubber {
     this.#options.onDamage(runsOf(fresh));
   }
 
-  /** Keeps to the rate, and out of the way of submissions. */
-  async #pace(entries: number): Promise<void> {
-    await this.#sleep((1000 * entries) / this.#options.limits.scrubEntriesPerSecond);
+  /** Keeps out of the way of submissions. */
+  async #yield(): Promise<void> {
     for (let waitedMs = 0; this.#options.isBusy() && waitedMs < MAX_YIELD_MS; waitedMs += YIELD_MS) {
       await this.#sleep(YIELD_MS);
     }

@@ -18,8 +18,8 @@ import {
   tailRows,
 } from './postings.ts';
 
-/** Rows read at once. */
-const READ_ROWS = 512;
+/** Rows read at once, and compared in one turn of the event loop. */
+const READ_ROWS = 64;
 
 export interface BlockToCheck {
   readonly block: number;

@@ -23,6 +23,7 @@ import {
 /** Blocks read from the store at once: one at first, because it often has a whole page; then twice as many each time. */
 const FIRST_SWEEP_BLOCKS = 1;
 const MAX_SWEEP_BLOCKS = 256;
+const MAX_LOOKED_UP_BLOCKS = 16;
 /** Blocks that one search examines before it says that it is not complete: 33 million events. */
 const MAX_BLOCKS = 2048;
 /** Rows written at once while sealing, so that submissions wait little. */
@@ -141,15 +142,29 @@ export class SearchIndex {
       }
     }
     const sealedEnd = Math.min(to, this.#sealedBlocks);
-    if (from >= sealedEnd) return sets;
-    const reads = terms.map((term) => {
-      const bounds = { gte: containerKey(term, from), lt: containerKey(term, sealedEnd) };
-      return this.#store.range({ ...bounds, limit: MAX_SWEEP_BLOCKS });
-    });
-    for (const rows of await Promise.all(reads)) {
-      for (const row of rows) addContainer(setOf(blockOf(row)), row, this.#hasher);
+    for (const row of await this.#containers(terms, from, sealedEnd)) {
+      addContainer(setOf(blockOf(row)), row, this.#hasher);
     }
     return sets;
+  }
+
+  /** What is stored of these terms in the sealed blocks [from, to). Few blocks are looked up, of many a term is a range. */
+  async #containers(terms: readonly string[], from: number, to: number): Promise<readonly PutRow[]> {
+    if (from >= to) return [];
+    if (to - from > MAX_LOOKED_UP_BLOCKS) {
+      const ranges = terms.map((term) => ({
+        gte: containerKey(term, from),
+        lt: containerKey(term, to),
+        limit: to - from,
+      }));
+      return (await Promise.all(ranges.map((range) => this.#store.range(range)))).flat();
+    }
+    const keys = terms.flatMap((term) => Array.from({ length: to - from }, (_, i) => containerKey(term, from + i)));
+    const values = await this.#store.getMany(keys);
+    return keys.flatMap((key, i) => {
+      const value = values[i];
+      return value === undefined ? [] : [{ key, value }];
+    });
   }
 
   #block(index: number): BlockTerms {
