@@ -93,13 +93,19 @@ export async function submitGroup(
   try {
     const results = await log.submit(events);
     metrics.submitTook(log.name, performance.now() - startedMs);
-    for (const { status } of results) metrics.submitted(log.name, status, 1);
+    for (const [status, count] of countByStatus(results)) metrics.submitted(log.name, status, count);
     return results;
   } catch (error) {
     if (error instanceof LogError && error.code === 'overloaded')
       metrics.submitted(log.name, 'overloaded', events.length);
     throw error;
   }
+}
+
+function countByStatus(results: readonly SubmitResult[]): ReadonlyMap<SubmitResult['status'], number> {
+  const counts = new Map<SubmitResult['status'], number>();
+  for (const { status } of results) counts.set(status, (counts.get(status) ?? 0) + 1);
+  return counts;
 }
 
 export interface AcknowledgementJson {

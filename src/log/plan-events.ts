@@ -80,18 +80,19 @@ function leafOf({ index, entry, leafHash, logTime, event }: Sequenced): Leaf & P
   return { index, entry, leafHash, logTime, byteCount: event.byteCount, event };
 }
 
-async function resultAt(
+function resultAt(
   { hasher, readEntry }: EventPlannerOptions,
   occurrences: readonly Occurrence[],
   sequenced: ReadonlyMap<number, Sequenced>,
   position: number,
-): Promise<SubmitResult> {
+): SubmitResult | Promise<SubmitResult> {
   const occurrence = occurrences[position];
   if (occurrence?.kind === 'taken') {
     const { index, sameContent } = occurrence;
     if (!sameContent) return { status: 'conflict', index };
-    const entry = await readEntry(index);
-    return { status: 'duplicate', index, logTime: decodeEntry(entry).logTime, leafHash: hasher.leaf(entry) };
+    return readEntry(index).then((entry) => {
+      return { status: 'duplicate', index, logTime: decodeEntry(entry).logTime, leafHash: hasher.leaf(entry) };
+    });
   }
   const origin = occurrence?.kind === 'repeats' ? occurrence.position : position;
   const entry = sequenced.get(origin);
