@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { base64Encode } from '../../proofs/bytes.ts';
+import { parseCheckpoint } from '../../proofs/checkpoint.ts';
 import { type Policy, parsePolicy } from '../../proofs/policy.ts';
 import { NONCE_BYTES, nonceHash } from '../../proofs/sample-draw.ts';
 import { awaitCheckpoint } from './await-checkpoint.ts';
@@ -14,11 +15,13 @@ import { parseAnswer, send, unexpectedAnswer, withRetries } from './client.ts';
 import { CliError } from './errors.ts';
 import { type FetchedBundle, fetchBundle } from './fetch-bundle.ts';
 import { fetchDrandSignature } from './fetch-drand.ts';
+import { readIfExists } from './files.ts';
 import type { Io } from './io.ts';
 import { createSampleFile, readSampleFile, replaceSampleFile, type SampleFile } from './sample-file.ts';
 import type { Target } from './target.ts';
 
 const RETRY_MS = 30_000;
+const COMMIT_TIMEOUT_MS = 60_000;
 
 const SampleAnswer = Type.Object({
   sample: Type.Integer({ minimum: 0 }),
@@ -51,7 +54,7 @@ export interface DrawRequest {
 
 export interface DrawnReport {
   readonly fetched: FetchedBundle;
-  /** File with the checkpoint that was there before the nonce was opened. */
+  /** File with a checkpoint from before the nonce was opened; with a drand round, from before that was known. */
   readonly pin: string;
 }
 
@@ -68,7 +71,13 @@ export async function commitSample(
     asked: { ...question, nonce_hash: base64Encode(nonceHash(nonce)) },
   };
   await createSampleFile(file, content);
-  return tellCommit(io, target, file, content);
+  const answer = await tellCommit(io, target, file, content);
+  if (answer.drand_round !== null) {
+    // The witnesses' times in it show that the commit was there before the round was known.
+    const { note } = await awaitCheckpoint(io, target, undefined, answer.sample + 1, COMMIT_TIMEOUT_MS);
+    await writeFile(committedFile(file), note);
+  }
+  return answer;
 }
 
 /** Waits for the head, opens the nonce, and fetches the report. Nothing of that is believed before it is verified. */
@@ -83,13 +92,15 @@ export async function drawSample(io: Io, target: Target, request: DrawRequest): 
   await listSamples(io, target);
   // From here on the head is fixed: what the nonce decides can no longer be changed by anyone.
   const { note, size } = await awaitCheckpoint(io, target, policy, headSize, timeoutMs);
-  const pin = `${file}.checkpoint`;
-  await writeFile(pin, note);
+  const fixed = `${file}.checkpoint`;
+  await writeFile(fixed, note);
   await post(io, target, `samples/${sample}/reveal`, {
     nonce: kept.nonce,
     drand_signature: signature === undefined ? undefined : base64Encode(signature),
   });
-  const question = { pinned_size: size };
+  const committed = await readIfExists(committedFile(file));
+  const pin = committed === undefined ? fixed : committedFile(file);
+  const question = { pinned_size: committed === undefined ? size : parseCheckpoint(committed).checkpoint.size };
   const fetched = await fetchBundle(io, target, { path: `samples/${sample}/report`, question, out, timeoutMs });
   return { fetched, pin };
 }
@@ -99,6 +110,10 @@ export async function listSamples(io: Io, target: Target): Promise<readonly Samp
   const answer = parseAnswer(url, (await send(io, target, url)).text);
   if (Value.Check(ListAnswer, answer)) return answer.samples;
   throw unexpectedAnswer(url, 'it is not a list of samples');
+}
+
+function committedFile(file: string): string {
+  return `${file}.committed`;
 }
 
 /** The log answers the same nonce with the same entry, so that a commit whose answer was lost can be sent again. */

@@ -123,6 +123,9 @@ describe('countersign sample', () => {
         const drawn = await run('sample', 'draw', file, '--out', report, '--drand', url);
         expect(drawn, drawn.err).toMatchObject({ code: 0 });
         expect(drawn.out).toContain('pass       drand: round 1000');
+        expect(drawn.out).toMatch(/pass {7}pin: .* extends the pinned head/);
+        const bound = await run('sample', 'verify', `${file}.committed`);
+        expect(bound.out).toContain('existed no later than 2023-08-23T15:53:20Z');
       } finally {
         drand.closeAllConnections();
         await new Promise((resolve) => drand.close(resolve));

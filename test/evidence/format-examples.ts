@@ -10,16 +10,23 @@ import { encodeCbor } from '../../proofs/cbor.ts';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
 import { commitField, FIELD_LABEL } from '../../proofs/commitment.ts';
 import { cosignedMessage } from '../../proofs/cosignature.ts';
-import { leafHash } from '../../proofs/hash.ts';
+import { leafHash, sha256 } from '../../proofs/hash.ts';
 import { formatOpenedEvent } from '../../proofs/opened-event.ts';
 import { proveInclusion } from '../../proofs/prove.ts';
+import { parseSampleReport } from '../../proofs/sample-report.ts';
 import { formatTlogProof } from '../../proofs/tlog-proof.ts';
 import { memoryReader } from '../support/tree.ts';
+import { commitOf, DRAND_ROUND, DRAND_SIGNATURE, DRAND_START_US, NONCE, tellSample } from './sample-world.ts';
 import { HEAD_SECONDS, headOf, logKey, makeBundle, makeWorld, openEvent, POLICY, witnessKeys } from './world.ts';
 
 export const DOCUMENT: string = fileURLToPath(new URL('../../docs/formats.md', import.meta.url));
 
 const LINE_CHARACTERS = 96;
+const DRAND = {
+  startUs: DRAND_START_US,
+  commit: { drandRound: DRAND_ROUND },
+  reveal: { drandSignature: DRAND_SIGNATURE },
+};
 
 export async function formatExamples(): Promise<ReadonlyMap<string, string>> {
   const world = makeWorld(5);
@@ -58,7 +65,39 @@ export async function formatExamples(): Promise<ReadonlyMap<string, string>> {
     ['population', file('population')],
     ['events-line', file('events.ndjson')],
     ['root', base64Encode(checkpoint.root)],
+    ...(await sampleExamples()),
   ]);
+}
+
+/** The good sample with a drand round, which is in the corpus. */
+async function sampleExamples(): Promise<readonly (readonly [string, string])[]> {
+  const { world, files } = await tellSample(DRAND);
+  const report = files.get('sample.json') ?? new Uint8Array(0);
+  const { commit, reveal, head, seed } = parseSampleReport(report);
+  const contextAt = (index: number): string => world.events[index]?.openings.get('context')?.value ?? '';
+  const sampleAt = (index: number): string => contextAt(index).replace(/^\{"sample":|\}$/g, '');
+  const [leaf = seed] = world.leaves.slice(commit);
+  const { operatorNonce } = commitOf(DRAND, DRAND_START_US);
+  const beacon = sha256(DRAND_SIGNATURE);
+  const parts = ['countersign/sample/v1', leaf, head.root, NONCE, operatorNonce, beacon];
+  return [
+    ['sample-commit', sampleAt(commit)],
+    ['sample-reveal', sampleAt(reveal)],
+    [
+      'sample-seed',
+      [
+        `commit   ${hexEncode(leaf)}`,
+        `head     ${hexEncode(head.root)}`,
+        `auditor  ${hexEncode(NONCE)}`,
+        `operator ${hexEncode(operatorNonce)}`,
+        `drand    ${hexEncode(beacon)}`,
+        'cbor',
+        wrapped(hexEncode(encodeCbor(parts))),
+        `seed     ${hexEncode(sha256(encodeCbor(parts)))}`,
+      ].join('\n'),
+    ],
+    ['sample-json', utf8Decode(report)],
+  ];
 }
 
 /** The document with every example in its place. Throws for a place without an example. */
