@@ -208,6 +208,18 @@ describe('findings over HTTP', () => {
       expect(JSON.stringify(logs)).not.toContain('clock of');
     }));
 
+  it('say that a log is not ready which refuses events until its clock is confirmed', () =>
+    withServer(
+      async (server) => {
+        const ready = await ask(server, '/readyz');
+        expect([ready.status, JSON.stringify(ready.json()['logs'])]).toEqual([
+          503,
+          expect.stringContaining('no event is taken until it is confirmed'),
+        ]);
+      },
+      { config: { ...QUICK, clock: { servers: ['127.0.0.1:9'], refuse_unsynchronised: true } } },
+    ));
+
   it('are the same after a restart', () =>
     withDirectory(async (directory) => {
       const options = { config: QUICK, watch: { limits: { minTimeMarkMs: 5 } } };
