@@ -57,9 +57,9 @@ export class ProducerKeyRing {
       this.#keys.set(id, { ...known, revokedAt: index });
     }
     const text = textAt(event, 'context', 'public_key');
-    if (action !== REGISTER_KEY || known !== undefined || text === undefined) return;
+    if (action !== REGISTER_KEY || text === undefined) return;
     const publicKey = this.#readKey(text, id, index);
-    this.#keys.set(id, { publicKey, registeredAt: index, revokedAt: undefined });
+    if (known === undefined) this.#keys.set(id, { publicKey, registeredAt: index, revokedAt: undefined });
   }
 
   /** Throws `bad-signature`, or `producer-key-not-valid` for a key that was not registered yet, or no longer valid. */

@@ -4,9 +4,8 @@
  */
 import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
 import { escapeLine } from '../../proofs/escape-line.ts';
-import { isObject } from '../../proofs/fields.ts';
+import { isObject, memberAt, textAt } from '../../proofs/fields.ts';
 import type { Answer, AnsweredEvent, AnsweredRule, AnsweredVersion, CitedRule } from '../evidence/answer.ts';
-import { memberAt, textAt } from '../trail/own-events.ts';
 
 /** One event in the words of the six facts. */
 export interface DescribedEvent {

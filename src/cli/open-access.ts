@@ -2,7 +2,9 @@
  * What a log is served with besides its tokens: the identity provider and the resolver of names that its directory
  * configures, and tokens and policy that were held against the entries (src/trail/token-entries.ts, policy-entries.ts).
  */
+
 import path from 'node:path';
+import { OWN_PRODUCER } from '../../proofs/own-entries.ts';
 import { createIdentityResolver, type IdentityResolver } from '../events/identity.ts';
 import { IdentityConfigError, openIdentitySource, parseIdentityConfig } from '../events/identity-sources.ts';
 import type { PrepareContext } from '../events/types.ts';
@@ -11,7 +13,7 @@ import { type Log, LogError } from '../log/types.ts';
 import type { TokenStore } from '../trail/access.ts';
 import { createOidcVerifier, OidcConfigError, type OidcVerifier, parseOidcConfig } from '../trail/oidc.ts';
 import { recordPolicy } from '../trail/policy-entries.ts';
-import { OWN_PRODUCER, type Recorder } from '../trail/record.ts';
+import type { Recorder } from '../trail/record.ts';
 import { reconcileTokens } from '../trail/token-entries.ts';
 import type { LogPaths } from './data-dir.ts';
 import { CliError, messageOf } from './errors.ts';

@@ -2,9 +2,9 @@
  * The printable report of a verification: one HTML file with no script and nothing from elsewhere. Everything that came
  * out of a file is escaped, and what no verification can say is printed on it.
  */
+import { textAt } from '../../proofs/fields.ts';
 import type { BundleSummary, FileReport } from '../../proofs/judge-file.ts';
 import type { Answer } from '../evidence/answer.ts';
-import { textAt } from '../trail/own-events.ts';
 import { formatTimeUs } from '../trail/time.ts';
 import { describeEvent, ruleLines } from './answer-text.ts';
 import { escapeHtml, htmlPage, limitsHtml } from './html-page.ts';

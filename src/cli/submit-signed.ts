@@ -3,17 +3,18 @@
  * event the log keeps as fields of their own is a matter of its catalogue; the log names what is missing, and the event
  * is signed again with those parts apart. The key never leaves this program.
  */
+
 import { randomBytes } from 'node:crypto';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { ProofError } from '../../proofs/errors.ts';
 import { isObject, splitFields } from '../../proofs/fields.ts';
 import { parseSignerKey, SIGNATURE_TYPE, type SignerKey } from '../../proofs/key.ts';
+import { producerKeyId } from '../../proofs/producer-keys.ts';
 import { SIGNED_MEDIA_TYPE } from '../events/prepare-signed.ts';
 import { parseEventJson } from '../events/strict-json.ts';
 import { EventProblem } from '../events/types.ts';
 import { signEvent } from '../sdk/sign.ts';
-import { producerKeyId } from '../trail/producer-keys.ts';
 import {
   describeFault,
   exchange,

@@ -7,21 +7,17 @@
  * worth what their verdict is. Rules are judged by the entries before an event, as the log judges them
  * (src/trail/rules.ts).
  */
+
 import type { JsonObject } from '../../proofs/canonical-json.ts';
 import { LOG_FIELD_ID } from '../../proofs/card.ts';
+import { memberAt, textAt } from '../../proofs/fields.ts';
 import type { BundleManifest } from '../../proofs/manifest.ts';
 import type { CheckedEvent } from '../../proofs/opened-event.ts';
+import { PUBLISH_CATALOGUE, PUBLISH_RULE } from '../../proofs/own-entries.ts';
 import { findAction } from '../events/catalogue/catalogue.ts';
-import { CatalogueBook, PUBLISH_CATALOGUE } from '../trail/catalogues.ts';
-import { memberAt, type OwnEntry, textAt } from '../trail/own-events.ts';
-import {
-  isApproved,
-  PUBLISH_RULE,
-  parseRuleReference,
-  RuleBook,
-  type RuleVerdict,
-  type RuleVersion,
-} from '../trail/rules.ts';
+import { CatalogueBook } from '../trail/catalogues.ts';
+import type { OwnEntry } from '../trail/own-events.ts';
+import { isApproved, parseRuleReference, RuleBook, type RuleVerdict, type RuleVersion } from '../trail/rules.ts';
 import { formatTimeUs } from '../trail/time.ts';
 
 export interface Answer {

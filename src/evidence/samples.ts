@@ -7,8 +7,10 @@
  *
  * A crash after an entry loses nothing: a commit can be opened at any time later, and is opened once.
  */
+
 import { equalBytes } from '../../proofs/bytes.ts';
 import { drandRoundSeconds, isDrandRound } from '../../proofs/drand.ts';
+import { textAt } from '../../proofs/fields.ts';
 import { type BundleFilterName, describeFilter } from '../../proofs/filter.ts';
 import type { Hash } from '../../proofs/hash.ts';
 import { NONCE_BYTES, nonceHash } from '../../proofs/sample-draw.ts';
@@ -28,7 +30,7 @@ import {
 import type { SampleDesign } from '../../proofs/sample-size.ts';
 import type { Log } from '../log/types.ts';
 import type { Principal } from '../trail/access.ts';
-import { followOwnEvents, type OwnEntry, textAt } from '../trail/own-events.ts';
+import { followOwnEvents, type OwnEntry } from '../trail/own-events.ts';
 import type { EventQuery } from '../trail/query.ts';
 import { type OwnEvent, OwnEventConflict } from '../trail/record.ts';
 import { openAnswer } from '../trail/search.ts';

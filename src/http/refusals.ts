@@ -3,13 +3,14 @@
  * gives its action, and the keyed hash of what came, by which it can be recognised later; never anything of what was
  * refused. One request is one incident, however many lines it had.
  */
+
 import { createHmac } from 'node:crypto';
 import type { JsonObject, JsonValue } from '../../proofs/canonical-json.ts';
+import { textAt } from '../../proofs/fields.ts';
 import { isOwnAction } from '../events/catalogue/own-actions.ts';
 import type { Unresolved } from '../events/identity.ts';
 import { parseEventJson } from '../events/strict-json.ts';
 import { EventProblem, type PrepareContext } from '../events/types.ts';
-import { textAt } from '../trail/own-events.ts';
 import { tokenActor } from '../trail/trail.ts';
 import type { SubmitExchange } from './route.ts';
 

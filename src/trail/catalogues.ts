@@ -3,14 +3,14 @@
  * whole file, so that what an event was checked against can be read from the log itself. This file derives the
  * catalogues in force from those entries: the newest of each id. Without any, events are not checked.
  */
+import { textAt } from '../../proofs/fields.ts';
+import { PUBLISH_CATALOGUE } from '../../proofs/own-entries.ts';
 import { type Catalogue, fallbackOf } from '../events/catalogue/catalogue.ts';
 import { CatalogueError } from '../events/catalogue/errors.ts';
 import { parseCatalogue } from '../events/catalogue/parse.ts';
 import type { Log } from '../log/types.ts';
-import { followOwnEvents, type OwnEntry, textAt } from './own-events.ts';
+import { followOwnEvents, type OwnEntry } from './own-events.ts';
 import type { OwnEvent } from './record.ts';
-
-export const PUBLISH_CATALOGUE = 'countersign.catalogue.publish';
 
 /** The file's text stands in one entry, which is an event of at most 64 KiB. */
 export const MAX_PUBLISHED_CHARACTERS = 56_000;

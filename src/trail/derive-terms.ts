@@ -3,13 +3,13 @@
  * which something was erased, or whose contents are lost, has none that could be derived.
  */
 import { parseCanonicalJson } from '../../proofs/canonical-json.ts';
-import { joinFields } from '../../proofs/fields.ts';
+import type { memberAt } from '../../proofs/fields.ts';
+import { joinFields, textAt } from '../../proofs/fields.ts';
 import type { AuditEvent } from '../events/schema.ts';
 import { termsOf } from '../events/terms.ts';
 import { parseTimeUs } from '../events/time.ts';
 import { LOG_FIELD } from '../log/disclosure.ts';
 import type { StoredEvent } from '../log/types.ts';
-import { type memberAt, textAt } from './own-events.ts';
 
 export interface DerivedEvent {
   readonly eventId: string;

@@ -5,17 +5,16 @@
  * A finding is an entry, `countersign.finding.raise`. Its id follows from what it is about and its time from the log, so
  * that whoever examines the same entries again raises the very same finding, which the log answers with the first one.
  */
+
 import { hash } from 'node:crypto';
 import type { JsonObject, JsonValue } from '../../proofs/canonical-json.ts';
-import { isObject } from '../../proofs/fields.ts';
+import { isObject, memberAt, textAt } from '../../proofs/fields.ts';
+import { RAISE_FINDING } from '../../proofs/own-entries.ts';
 import { MAX_TEXT_CHARACTERS } from '../events/limits.ts';
 import { parseTimeUs } from '../events/time.ts';
-import { memberAt, type OwnEntry, textAt } from './own-events.ts';
+import type { OwnEntry } from './own-events.ts';
 import type { OwnEvent } from './record.ts';
 import { formatTimeUs } from './time.ts';
-
-export const RAISE_FINDING = 'countersign.finding.raise';
-export const ACKNOWLEDGE_FINDING = 'countersign.finding.acknowledge';
 
 /** Every kind there is. A closed list: kinds are API, and metrics are labelled with them. */
 export const FINDING_KINDS = [

@@ -2,16 +2,11 @@
  * The list of findings: which were raised, which of them a person has acknowledged. It is derived from the log's own
  * entries and nothing else, so that it can be derived again by anyone, and is the same after any restart.
  */
+import { textAt } from '../../proofs/fields.ts';
+import { ACKNOWLEDGE_FINDING, RAISE_FINDING } from '../../proofs/own-entries.ts';
 import type { Log } from '../log/types.ts';
-import {
-  ACKNOWLEDGE_FINDING,
-  type FindingKind,
-  RAISE_FINDING,
-  type RaisedFinding,
-  raisedFinding,
-  type Severity,
-} from './finding.ts';
-import { followOwnEvents, type OwnEntry, ownEntriesAt, textAt } from './own-events.ts';
+import { type FindingKind, type RaisedFinding, raisedFinding, type Severity } from './finding.ts';
+import { followOwnEvents, type OwnEntry, ownEntriesAt } from './own-events.ts';
 import { type OwnEvent, OwnEventConflict, type Recorder } from './record.ts';
 
 export interface Acknowledgement {

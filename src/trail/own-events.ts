@@ -3,8 +3,8 @@
  * of the log, first those that are there already and then each new one as it becomes durable. State of the trail that is
  * derived this way (rules, keys, catalogues) can always be derived again, by anyone.
  */
-import { type JsonObject, type JsonValue, parseCanonicalJson } from '../../proofs/canonical-json.ts';
-import { isObject, joinFields } from '../../proofs/fields.ts';
+import { type JsonObject, parseCanonicalJson } from '../../proofs/canonical-json.ts';
+import { joinFields } from '../../proofs/fields.ts';
 import { fieldTexts } from '../events/contents.ts';
 import { searchTerm } from '../events/terms.ts';
 import { LOG_FIELD } from '../log/disclosure.ts';
@@ -71,17 +71,4 @@ function entryOf({ index, logTime, event }: DurableEvent): OwnEntry {
 
 function eventOf(fields: readonly (readonly [id: string, text: string])[]): JsonObject {
   return joinFields(fields.map(([id, text]) => [id, parseCanonicalJson(text)] as const));
-}
-
-/** A member of an object by its path; undefined where there is none. */
-export function memberAt(value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
-  let current = value;
-  for (const name of path) current = isObject(current) ? current[name] : undefined;
-  return current;
-}
-
-/** The same, for texts: undefined where there is none or it is something else. */
-export function textAt(value: JsonValue | undefined, ...path: readonly string[]): string | undefined {
-  const found = memberAt(value, ...path);
-  return typeof found === 'string' ? found : undefined;
 }

@@ -7,13 +7,15 @@
  * Keys are named as in vkeys, name and id, with the directive that bounds them. An entry proves nothing about a key: what
  * is believed is the policy that a verifier pinned, and `object.hash` says whether it is the same file.
  */
+
 import { hash } from 'node:crypto';
 import { canonicalJson, type JsonValue } from '../../proofs/canonical-json.ts';
+import { memberAt, textAt } from '../../proofs/fields.ts';
 import type { Policy, PolicyLog, PolicyWitness } from '../../proofs/policy.ts';
 import { formatDirective, isUnlimited, keyLabel } from '../../proofs/validity.ts';
 import type { Log } from '../log/types.ts';
 import { LOG_ACTOR } from './finding.ts';
-import { followOwnEvents, memberAt, textAt } from './own-events.ts';
+import { followOwnEvents } from './own-events.ts';
 import type { OwnEvent, Recorder } from './record.ts';
 
 export const CHANGE_POLICY = 'countersign.policy.change';

@@ -3,17 +3,12 @@
  * that earlier entries registered; a revoked key stops from its entry on, because revoking closes the door first and
  * the log is strictly ordered behind it.
  */
-import { hexEncode } from '../../proofs/bytes.ts';
-import { checkPublicKey } from '../../proofs/ed25519.ts';
-import { sha256 } from '../../proofs/hash.ts';
+import { textAt } from '../../proofs/fields.ts';
+import { REGISTER_KEY, REVOKE_KEY } from '../../proofs/own-entries.ts';
+import { producerKeyId } from '../../proofs/producer-keys.ts';
 import type { Log } from '../log/types.ts';
-import { followOwnEvents, type OwnEntry, textAt } from './own-events.ts';
+import { followOwnEvents, type OwnEntry } from './own-events.ts';
 import type { OwnEvent, Recorder } from './record.ts';
-
-export const REGISTER_KEY = 'countersign.key.register';
-export const REVOKE_KEY = 'countersign.key.revoke';
-
-const KEY_ID_CHARACTERS = 32;
 
 export interface ProducerKey {
   /** `key_` and 32 hex digits of SHA-256 of the public key: the same key always has the same id. */
@@ -23,12 +18,6 @@ export interface ProducerKey {
   readonly registeredAt: number;
   /** Index of the entry that revoked it. */
   readonly revokedAt: number | null;
-}
-
-/** Throws ProofError `bad-public-key` for what is no usable Ed25519 key. */
-export function producerKeyId(publicKey: Uint8Array): string {
-  checkPublicKey(publicKey);
-  return `key_${hexEncode(sha256(publicKey)).slice(0, KEY_ID_CHARACTERS)}`;
 }
 
 export class ProducerKeys {

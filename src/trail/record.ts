@@ -2,14 +2,12 @@
  * Everything is an event: what the log itself and its administrators do becomes an entry like any other, under an
  * action that begins with `countersign.`, which no producer may use. Validated, committed and sequenced the same way.
  */
+import { OWN_PRODUCER } from '../../proofs/own-entries.ts';
 import { prepareValue } from '../events/prepare.ts';
 import type { AuditEvent } from '../events/schema.ts';
 import { parseEventJson } from '../events/strict-json.ts';
 import type { PrepareContext } from '../events/types.ts';
 import type { Log, SubmitResult } from '../log/types.ts';
-
-/** The producer id of what the log does by itself: heartbeats, findings, rejections. */
-export const OWN_PRODUCER = 'countersign';
 
 /** An event of the log's own; id and time are added where they are not given. */
 export type OwnEvent = Omit<AuditEvent, 'action' | 'event_id' | 'occurred_at'> & {

@@ -10,8 +10,8 @@
  * log time at which that ends and the next review begins.
  */
 import type { JsonObject, JsonValue } from '../../proofs/canonical-json.ts';
-import { isObject } from '../../proofs/fields.ts';
-import { type OwnEntry, textAt } from './own-events.ts';
+import { isObject, textAt } from '../../proofs/fields.ts';
+import type { OwnEntry } from './own-events.ts';
 import { REVIEW_RESULTS, type ReviewResult } from './review-report.ts';
 
 export const COMPLETE_REVIEW = 'countersign.review.complete';

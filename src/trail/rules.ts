@@ -3,11 +3,11 @@
  * `countersign.rule.publish`; this file derives from those entries which version was in force at any index, and judges
  * what an event cites: `policy.access.grant.v3#owner` is part `owner` of version `v3` of the rule `policy.access.grant`.
  */
+import { textAt } from '../../proofs/fields.ts';
+import { PUBLISH_RULE } from '../../proofs/own-entries.ts';
 import type { Log } from '../log/types.ts';
-import { followOwnEvents, type OwnEntry, textAt } from './own-events.ts';
+import { followOwnEvents, type OwnEntry } from './own-events.ts';
 import type { OwnEvent } from './record.ts';
-
-export const PUBLISH_RULE = 'countersign.rule.publish';
 
 /** What is published about one version of a rule; its text stays in source control. */
 export interface RulePublication {

@@ -7,11 +7,13 @@
  *
  *   created.tok_5f0c….<what it may do, hashed>      revoked.tok_5f0c…
  */
+
 import { hash } from 'node:crypto';
 import { canonicalJson, type JsonObject } from '../../proofs/canonical-json.ts';
+import { OWN_PRODUCER } from '../../proofs/own-entries.ts';
 import type { Log } from '../log/types.ts';
 import type { TokenRecord, TokenStore } from './access.ts';
-import { OWN_PRODUCER, type OwnEvent, type Recorder } from './record.ts';
+import type { OwnEvent, Recorder } from './record.ts';
 
 export const CREATE_TOKEN = 'countersign.token.create';
 export const REVOKE_TOKEN = 'countersign.token.revoke';

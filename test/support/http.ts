@@ -2,6 +2,7 @@
  * A served log to test against: a real listener on a free port and the real log on a store in memory, with a fixed clock,
  * fixed randomness and counted request ids. What such a server answers can be written down byte by byte.
  */
+
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
@@ -9,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JsonObject, parseCanonicalJson } from '../../proofs/canonical-json.ts';
 import { joinFields } from '../../proofs/fields.ts';
+import { OWN_PRODUCER } from '../../proofs/own-entries.ts';
 import type { PrepareContext } from '../../src/events/types.ts';
 import { openEvidenceDesk } from '../../src/evidence/desk.ts';
 import { openReviews } from '../../src/evidence/reviews.ts';
@@ -22,7 +24,6 @@ import type { Log } from '../../src/log/types.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
 import { memoryTokenStore, type TokenStore } from '../../src/trail/access.ts';
-import { OWN_PRODUCER } from '../../src/trail/record.ts';
 import type { ReviewSchedule } from '../../src/trail/review-schedule.ts';
 import { openTrail, type Trail } from '../../src/trail/trail.ts';
 import { cosignHead, openTestLog, type TestKeys, until } from './test-log.ts';

@@ -1,10 +1,12 @@
 /** `countersign repair`: a stopped log put right, with verified bytes only. docs/fsck.md */
+
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
 import { canonicalJson, parseCanonicalJson } from '../../../proofs/canonical-json.ts';
 import { joinFields } from '../../../proofs/fields.ts';
+import { OWN_PRODUCER } from '../../../proofs/own-entries.ts';
 import { contentMacOf } from '../../events/prepare.ts';
 import { readAcknowledged } from '../../log/acknowledged.ts';
 import { LOG_FIELD } from '../../log/disclosure.ts';
@@ -16,7 +18,6 @@ import type { RepairSource } from '../../log/repair-source.ts';
 import { RestoreError } from '../../log/restore-error.ts';
 import type { StoredEvent } from '../../log/types.ts';
 import { nativeHasher } from '../../store/native-hasher.ts';
-import { OWN_PRODUCER } from '../../trail/record.ts';
 import { DEFAULT_DATA_DIRECTORY } from '../data-dir.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { type Io, printResult } from '../io.ts';

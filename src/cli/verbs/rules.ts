@@ -1,8 +1,10 @@
 /** `countersign rules`: publishes rules as entries, and shows what was in force, by whom, with which approval. */
+
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { Command } from 'commander';
-import { PUBLISH_RULE, RULE_ID_PATTERN } from '../../trail/rules.ts';
+import { PUBLISH_RULE } from '../../../proofs/own-entries.ts';
+import { RULE_ID_PATTERN } from '../../trail/rules.ts';
 import { parseIndex, parseTimeoutMs } from '../arguments.ts';
 import { parseAnswer, send, unexpectedAnswer } from '../client.ts';
 import { CliError } from '../errors.ts';

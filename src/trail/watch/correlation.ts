@@ -6,10 +6,11 @@
  * An event is a start or an outcome by `context.phase` ("start", "outcome"), or by the last word of its action
  * (`payment.started`). One that is neither only counts towards the budget.
  */
+
 import { hash } from 'node:crypto';
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
+import { textAt } from '../../../proofs/fields.ts';
 import type { Finding } from '../finding.ts';
-import { textAt } from '../own-events.ts';
 import type { WatchConfig } from './config.ts';
 import { type Detector, earlier } from './detector.ts';
 import { Episodes, type Report } from './episodes.ts';

@@ -2,12 +2,13 @@
  * One entry as the watch looks at it, the same whether it comes fresh from the writer or back from the disk. Fields are
  * parsed when a detector asks for them: most events are none of its business, and all of them pass by here.
  */
+
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
+import { textAt } from '../../../proofs/fields.ts';
 import { fieldText } from '../../events/contents.ts';
 import { parseTimeUs } from '../../events/time.ts';
 import { RESERVED_ACTION_PREFIX } from '../../events/validate.ts';
 import type { DurableEvent, StoredEvent } from '../../log/types.ts';
-import { textAt } from '../own-events.ts';
 
 export interface Examined {
   readonly index: number;

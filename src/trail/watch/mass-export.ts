@@ -2,9 +2,10 @@
  * Mass export (S6): one principal took out more within a window than the configuration calls usual, counted in events or
  * in the records that they say they held. Reported when the threshold is crossed, once a window.
  */
+
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
+import { memberAt } from '../../../proofs/fields.ts';
 import type { Finding } from '../finding.ts';
-import { memberAt } from '../own-events.ts';
 import type { WatchConfig } from './config.ts';
 import type { Detector } from './detector.ts';
 import { type Examined, outcomeOf, principalOf } from './examined.ts';

@@ -2,10 +2,11 @@
  * The trail watches itself (S3): a heartbeat that did not come, a head that no quorum cosigned, a clock that is off. All
  * of it is read from the log's own entries, heartbeats and clock checks, so that it can be read again by anyone.
  */
+
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
+import { memberAt, textAt } from '../../../proofs/fields.ts';
 import { CLOCK_CHECK } from '../clock/check-clock.ts';
 import type { Finding, FindingKind } from '../finding.ts';
-import { memberAt, textAt } from '../own-events.ts';
 import { formatTimeUs } from '../time.ts';
 import type { Detector } from './detector.ts';
 import type { Examined } from './examined.ts';

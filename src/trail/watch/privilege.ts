@@ -2,9 +2,10 @@
  * Break-glass (E9, S6): every override of the rules is a finding of its own. Privilege escalation (S6): somebody was
  * granted a role that the configuration calls privileged, or granted a role to themselves.
  */
+
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
+import { memberAt, textAt } from '../../../proofs/fields.ts';
 import type { Finding } from '../finding.ts';
-import { memberAt, textAt } from '../own-events.ts';
 import type { WatchConfig } from './config.ts';
 import { type Detector, STATELESS } from './detector.ts';
 import { Episodes, type Report } from './episodes.ts';

@@ -2,8 +2,8 @@
  * Rules that events cite (K4): an event that was justified by a rule which is unknown, superseded or unapproved as of
  * its index is accepted and becomes a finding; repeated citations of the same one are one finding a window.
  */
+import { textAt } from '../../../proofs/fields.ts';
 import type { Finding, FindingKind } from '../finding.ts';
-import { textAt } from '../own-events.ts';
 import type { RuleBook, RuleVerdict } from '../rules.ts';
 import type { Detector } from './detector.ts';
 import { Episodes, type Report } from './episodes.ts';
