@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { MANIFEST_FILE } from '../../proofs/bundle.ts';
 import { createFileJudge, type FileReport } from '../../proofs/judge-file.ts';
 import { parseManifest } from '../../proofs/manifest.ts';
+import { verifyFast } from '../events/native-ed25519.ts';
 import { type Answer, AnswerBook } from '../evidence/answer.ts';
 import { inflate } from '../evidence/read-zip.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
@@ -32,7 +33,7 @@ export function createFileVerifier({ policyText, pin, at }: PinnedFiles, maxEven
   let book = new AnswerBook(room);
   let manifest: Uint8Array | undefined;
   const judge = createFileJudge(
-    { policy: policyText, pin, at },
+    { policy: policyText, pin, at, verifiers: { ed25519: verifyFast } },
     {
       ...{ inflate, hasher: nativeHasher },
       onFiles: (files) => {

@@ -8,12 +8,12 @@
  * Ed25519 over `cbor(["countersign/submission/v1", origin, key, producer_seq or null, SHA-256(card)])` (DESIGN.md).
  * Nothing in it can be changed without breaking the signature, so what would have to be redacted is refused.
  */
-import { createPublicKey, verify as nativeVerify } from 'node:crypto';
 import { base64Decode } from '../../proofs/bytes.ts';
 import { SALT_BYTES } from '../../proofs/commitment.ts';
 import { PRODUCER_SIGNATURE_BYTES, submissionMessage } from '../../proofs/entry.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import { isObject } from '../../proofs/fields.ts';
+import { nativeVerify } from './native-ed25519.ts';
 import { prepareValue } from './prepare.ts';
 import type { SignedParts } from './signed-parts.ts';
 import { parseEventJson } from './strict-json.ts';
@@ -30,8 +30,6 @@ export interface SignedContext {
 }
 
 const MEMBERS: ReadonlySet<string> = new Set(['key', 'event', 'salts', 'signature']);
-/** DER of an Ed25519 SubjectPublicKeyInfo before the 32 bytes of the key (RFC 8410 §4). */
-const SPKI_PREFIX: Uint8Array = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
 
 /** One signed submission. Throws EventProblem; nothing was stored then. */
 export function prepareSigned(bytes: Uint8Array, context: SignedContext): Prepared {
@@ -52,7 +50,8 @@ export function prepareSigned(bytes: Uint8Array, context: SignedContext): Prepar
     signature: signatureBytes,
     verify: (producerSeq, cardHash) => {
       const message = submissionMessage(context.origin, key, producerSeq, cardHash);
-      if (verifies(message, signatureBytes, publicKey)) return;
+      // The key was checked when it was registered.
+      if (nativeVerify(message, signatureBytes, publicKey)) return;
       throw fault('bad-producer-signature', '/signature', 'does not verify under the registered key for this event');
     },
   };
@@ -81,12 +80,6 @@ function bytesAt(value: unknown, pointer: string, length: number): Uint8Array {
     if (!(error instanceof ProofError)) throw error;
   }
   throw fault('invalid-submission', pointer, detail);
-}
-
-/** The native verifier may admit: for keys that were checked at registration it accepts a subset of what proofs/ does. */
-function verifies(message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
-  const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' });
-  return nativeVerify(null, message, key, signature);
 }
 
 /** Faults inside the event; the others point into the submission already. */

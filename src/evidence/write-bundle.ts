@@ -34,7 +34,7 @@ import type { HashReader } from '../../proofs/prove.ts';
 import { proveRange } from '../../proofs/range.ts';
 import { tileHashReader } from '../../proofs/tile.ts';
 import { populationRun } from '../../proofs/verify-population.ts';
-import type { Log } from '../log/types.ts';
+import type { Log, StoredEvent } from '../log/types.ts';
 import { openAnswer } from '../trail/search.ts';
 import { writeDigestFile } from './digest-file.ts';
 import { openFields, showEvent } from './open-fields.ts';
@@ -102,8 +102,10 @@ async function writeFiles(job: BundleJob): Promise<BundleManifest> {
     counts.erased += erased.length;
   };
   if (mode === 'complete') {
-    await write(POPULATION_FILE, (out) => writePopulation(job, size, out));
-    await write(EVENTS_FILE, (out) => writeAll(job, out, count));
+    // Both files on one way through the log.
+    await write(POPULATION_FILE, (population) =>
+      write(EVENTS_FILE, (events) => writeComplete(job, size, { population, events }, count)),
+    );
   } else if (plan.sample === undefined) {
     await write(EVENTS_FILE, (out) => writeSelected(job, size, out, count));
   } else {
@@ -131,20 +133,35 @@ async function writeFiles(job: BundleJob): Promise<BundleManifest> {
 type Out = (text: string) => Promise<void>;
 type Count = (opened: OpenedEvent, isMatch: boolean) => void;
 
+/** Only the population, for a sample. */
 async function writePopulation(job: BundleJob, size: number, out: Out): Promise<void> {
+  for await (const _stored of throughPopulation(job, size, out));
+}
+
+async function writeComplete(
+  job: BundleJob,
+  size: number,
+  { population, events }: { readonly population: Out; readonly events: Out },
+  count: Count,
+): Promise<void> {
+  const { start, end } = job.plan.range;
+  for await (const stored of throughPopulation(job, size, population)) {
+    if (stored.index < start || stored.index >= end) continue;
+    const { opened, result } = showEvent(job.plan.filter, stored);
+    count(opened, result === 'match');
+    await events(`${formatOpenedEvent(opened)}\n`);
+    job.onProgress(stored.index - start + 1, end - start);
+  }
+}
+
+/** The events of the range and its neighbours, each after its entry was written. */
+async function* throughPopulation(job: BundleJob, size: number, out: Out): AsyncGenerator<StoredEvent> {
   const { start, end } = populationRun({ range: job.plan.range, size });
   const proof = await proveRange(start, end, size, readerOf(job, size));
   await out(formatPopulationHead({ start, count: end - start, proof }));
-  for await (const { entry } of eventsIn(job, start, end)) await out(formatPopulationEntry(entry));
-}
-
-async function writeAll(job: BundleJob, out: Out, count: Count): Promise<void> {
-  const { start, end } = job.plan.range;
   for await (const stored of eventsIn(job, start, end)) {
-    const { opened, result } = showEvent(job.plan.filter, stored);
-    count(opened, result === 'match');
-    await out(`${formatOpenedEvent(opened)}\n`);
-    job.onProgress(stored.index - start + 1, end - start);
+    await out(formatPopulationEntry(stored.entry));
+    yield stored;
   }
 }
 

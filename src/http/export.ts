@@ -5,6 +5,7 @@
  */
 import { Type } from '@sinclair/typebox';
 import { csvForm, type ExportForm, exportRows, ndjsonForm } from '../trail/export.ts';
+import { unevaluatedBy } from '../trail/lost-contents.ts';
 import { formatQuery } from '../trail/query.ts';
 import { checkWithinScope } from '../trail/scope.ts';
 import { type Asked, openAnswer } from '../trail/search.ts';
@@ -94,7 +95,9 @@ async function exportAnswer(
       services.logger.error({ err: error, path: c.req.path }, 'an export ended early');
       return problemOf(error).code;
     };
-    const rows = exportRows(log, answer, size, form, failureOf);
+    const unevaluated = unevaluatedBy(answer, served.trail.lostBefore);
+    const summary = { size, ...(unevaluated !== undefined && { unevaluated }) };
+    const rows = exportRows(log, answer, summary, form, failureOf);
     return new Response(streamOf(rows, services.limits.exportStallMs, release), {
       status: 200,
       headers: {

@@ -81,6 +81,12 @@ export const SearchPage = Type.Object(
     published_size: Decimal,
     complete: Type.Boolean({ description: 'True if this page ends the answer; false if `next_cursor` goes on.' }),
     next_cursor: Type.Optional(Type.String()),
+    unevaluated: Type.Optional(
+      Type.Object(
+        { from: Index, to: Index, reason: Type.Literal('contents-lost') },
+        { description: 'Entries (half-open) that the question could not be held against: they may or may not match.' },
+      ),
+    ),
     scope: Type.Optional(ScopeSchema),
     events: Type.Array(
       Type.Object({

@@ -5,10 +5,11 @@
 import { Type } from '@sinclair/typebox';
 import { FILTERS, type FilterName } from '../events/terms.ts';
 import type { Log, StoredEvent } from '../log/types.ts';
+import { type Unevaluated, unevaluatedBy } from '../trail/lost-contents.ts';
 import { isStoredBreakGlass, openedEventText } from '../trail/open.ts';
 import { formatQuery, pairOf, parsePairs, QUERY_KEYS, QUERY_PARAMETER, QueryError, queryOf } from '../trail/query.ts';
 import { checkWithinScope } from '../trail/scope.ts';
-import { type Asked, type FoundPage, findEvents, formatCursor, parseCursor } from '../trail/search.ts';
+import { type Asked, type FoundPage, formatCursor, openAnswer, parseCursor } from '../trail/search.ts';
 import { formatTimeUs } from '../trail/time.ts';
 import type { HttpLimits } from './limits.ts';
 import { decimal, invalidParameter, readQuery } from './query.ts';
@@ -80,14 +81,15 @@ export const searchRoutes: readonly TokenRoute[] = [
 
 async function search(exchange: TokenExchange): Promise<Response> {
   const { c, services, token } = exchange;
-  const { log } = exchange.served;
+  const { log, trail } = exchange.served;
   const values = readQuery(c, PARAMETERS);
   const asked: Asked = { query: readQuestion(values), scope: token.scope };
   const limit = readLimit(values.get('limit'), services.limits);
   const cursor = values.get('cursor');
   checkWithinScope(asked.query, asked.scope);
   const position = cursor === undefined ? undefined : parseCursor(log, asked, cursor);
-  const page = await findEvents(log, asked, position, limit);
+  const answer = await openAnswer(log, asked, position?.size ?? log.treeSize());
+  const page = await answer.page(position?.next ?? 0, limit);
   const { rows, end } = await readRows(log, page, services.limits.maxPageBytes);
   const context = {
     query: formatQuery(asked.query),
@@ -96,7 +98,7 @@ async function search(exchange: TokenExchange): Promise<Response> {
     complete: end.complete,
   };
   const entry = await recordRead(exchange, { action: 'countersign.read.search', results: rows.length, context });
-  return respond(200, pageText(log, asked, end, rows), {
+  return respond(200, pageText(log, asked, end, rows, unevaluatedBy(answer, trail.lostBefore)), {
     ...SECURITY_HEADERS,
     'content-type': JSON_CONTENT_TYPE,
     'cache-control': 'no-store',
@@ -156,7 +158,13 @@ function rowText(stored: StoredEvent): string {
   return `{"index":${stored.index},"log_time":"${formatTimeUs(stored.logTime)}"${marked},"event":${openedEventText(stored)}}`;
 }
 
-function pageText(log: Log, asked: Asked, end: FoundPage, rows: readonly string[]): string {
+function pageText(
+  log: Log,
+  asked: Asked,
+  end: FoundPage,
+  rows: readonly string[],
+  unevaluated: Unevaluated | undefined,
+): string {
   const head = JSON.stringify({
     origin: log.origin,
     tree_size: end.size,
@@ -164,6 +172,7 @@ function pageText(log: Log, asked: Asked, end: FoundPage, rows: readonly string[
     ...(asked.scope === null ? {} : { scope: asked.scope }),
     complete: end.complete,
     ...(end.complete ? {} : { next_cursor: formatCursor(log, asked, end) }),
+    ...(unevaluated === undefined ? {} : { unevaluated: { ...unevaluated, reason: 'contents-lost' } }),
   });
   return `${head.slice(0, -1)},"events":[${rows.join(',')}]}\n`;
 }

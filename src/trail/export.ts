@@ -8,18 +8,19 @@
  *            7,"2026-01-08T14:32:07.000000Z",…
  *            "#complete",1,42,,,…       as many cells as columns
  *
- * `count` are the events of the file, `size` the tree size that it is pinned to. An export that failed on the way ends in
- * `{"complete":false,…}` or `"#incomplete"`; one without either was cut off.
+ * `count` are the events of the file, `size` the tree size that it is pinned to. An export that failed on the way, or that
+ * could not hold its question against all entries (lost-contents.ts), ends in `{"complete":false,"failure":…}` or
+ * `"#incomplete"`; one without either was cut off.
  */
 import { base64Encode } from '../../proofs/bytes.ts';
 import { canonicalJson, type JsonObject, type JsonValue, parseCanonicalJson } from '../../proofs/canonical-json.ts';
-import { joinFields } from '../../proofs/fields.ts';
+import { joinFields, memberAt } from '../../proofs/fields.ts';
 import { formatOpenedEvent } from '../../proofs/opened-event.ts';
 import { LOG_FIELD } from '../log/disclosure.ts';
 import type { Log, StoredEvent } from '../log/types.ts';
 import { csvRow } from './display.ts';
+import type { Unevaluated } from './lost-contents.ts';
 import { isStoredBreakGlass, openedEventOf } from './open.ts';
-import { memberAt } from './own-events.ts';
 import type { PinnedAnswer } from './search.ts';
 import { formatTimeUs } from './time.ts';
 
@@ -37,10 +38,14 @@ export interface ExportSummary {
   readonly size: number;
   /** Undefined if the export is complete. */
   readonly failure?: string;
+  readonly unevaluated?: Unevaluated;
 }
 
 /** Events that are read from the log at once. */
 const PAGE_EVENTS = 128;
+/** The failure of an export that leaves out entries whose contents are lost; and such an entry's cell, in one that has it. */
+const CONTENTS_LOST = 'contents-lost';
+const ALL_LOST = '(contents lost)';
 
 /**
  * The rows of the whole answer, in pieces. What goes wrong on the way ends it with a line that says so; `failureOf` gives
@@ -49,7 +54,7 @@ const PAGE_EVENTS = 128;
 export async function* exportRows(
   log: Log,
   answer: PinnedAnswer,
-  size: number,
+  { size, unevaluated }: Pick<ExportSummary, 'size' | 'unevaluated'>,
   form: ExportForm,
   failureOf: (error: unknown) => string,
 ): AsyncGenerator<string> {
@@ -67,7 +72,7 @@ export async function* exportRows(
     yield form.end({ count, size, failure: failureOf(error) });
     return;
   }
-  yield form.end({ count, size });
+  yield form.end({ count, size, ...(unevaluated !== undefined && { failure: CONTENTS_LOST, unevaluated }) });
 }
 
 /** `withOpenings`: each line also carries the opened event, with which a receipt can be verified. */
@@ -76,8 +81,7 @@ export function ndjsonForm({ withOpenings }: { readonly withOpenings: boolean })
     contentType: 'application/x-ndjson',
     head: '',
     row: (stored) => `${ndjsonLine(stored, withOpenings)}\n`,
-    end: ({ count, size, failure }) =>
-      `${JSON.stringify({ complete: failure === undefined, count, size, ...(failure === undefined ? {} : { failure }) })}\n`,
+    end: (summary) => `${JSON.stringify({ complete: summary.failure === undefined, ...summary })}\n`,
   };
 }
 
@@ -90,7 +94,7 @@ function ndjsonLine(stored: StoredEvent, withOpenings: boolean): string {
     leaf_hash: base64Encode(stored.leafHash),
     ...(isStoredBreakGlass(stored) ? { break_glass: true } : {}),
     ...(erased.length === 0 ? {} : { erased }),
-    event,
+    ...(stored.contentsLost ? { contents_lost: true } : { event }),
   };
   const text = JSON.stringify(line);
   return withOpenings ? `${text.slice(0, -1)},"opened":${formatOpenedEvent(openedEventOf(stored))}}` : text;
@@ -127,7 +131,7 @@ const COLUMNS: readonly (readonly [name: string, cell: (row: CsvEvent) => Cell])
   ['producer', ({ stored }) => stored.producerId],
   ['producer_seq', member('producer_seq')],
   ['leaf_hash', ({ stored }) => base64Encode(stored.leafHash)],
-  ['erased', ({ erased }) => (erased.length === 0 ? null : erased.join(' '))],
+  ['erased', ({ stored, erased }) => (stored.contentsLost ? ALL_LOST : erased.length === 0 ? null : erased.join(' '))],
 ];
 
 export const CSV_COMPLETE = '#complete';
@@ -140,8 +144,10 @@ export const csvForm: ExportForm = {
     const row: CsvEvent = { stored, ...readable(stored) };
     return csvRow(COLUMNS.map(([, cell]) => cell(row)));
   },
-  end: ({ count, size, failure }) => {
-    const cells: Cell[] = failure === undefined ? [CSV_COMPLETE, count, size] : [CSV_INCOMPLETE, count, size, failure];
+  end: ({ count, size, failure, unevaluated }) => {
+    const lost: readonly Cell[] = unevaluated === undefined ? [] : [`${unevaluated.from} to before ${unevaluated.to}`];
+    const cells: readonly Cell[] =
+      failure === undefined ? [CSV_COMPLETE, count, size] : [CSV_INCOMPLETE, count, size, failure, ...lost];
     return csvRow(COLUMNS.map((_, i) => cells[i] ?? null));
   },
 };

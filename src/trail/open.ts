@@ -1,7 +1,7 @@
 /** From a stored event to what an auditor is given: every field that is still there, opened. */
 import { parseCanonicalJson } from '../../proofs/canonical-json.ts';
 import { isObject } from '../../proofs/fields.ts';
-import type { OpenedEvent, Opening } from '../../proofs/opened-event.ts';
+import { formatOpenedEvent, type OpenedEvent, type Opening } from '../../proofs/opened-event.ts';
 import type { StoredEvent } from '../log/types.ts';
 
 export function openedEventOf(stored: StoredEvent): OpenedEvent {
@@ -11,7 +11,8 @@ export function openedEventOf(stored: StoredEvent): OpenedEvent {
     if (opening === undefined) erased.push(id);
     else fields.set(id, opening);
   }
-  return { index: stored.index, entry: stored.entry, card: stored.card, fields, withheld: [], erased };
+  const { index, entry, card, contentsLost } = stored;
+  return { index, entry, card, fields, withheld: [], erased, ...(contentsLost && { contentsLost }) };
 }
 
 /**
@@ -19,6 +20,7 @@ export function openedEventOf(stored: StoredEvent): OpenedEvent {
  * JSON value: a page of a search has a hundred of them.
  */
 export function openedEventText(stored: StoredEvent): string {
+  if (stored.contentsLost) return formatOpenedEvent(openedEventOf(stored));
   // RFC 8785 §3.2.3 sorts names as sort() does, and JSON.stringify writes strings as §3.2.2.2 asks for.
   const ids = stored.fields.map(({ id }) => id).sort();
   const fields = new Map(stored.fields.map((field) => [field.id, field]));

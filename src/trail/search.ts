@@ -48,19 +48,13 @@ export class SearchError extends Error {
   }
 }
 
-/** One page of the answer, from the position or, without one, from the beginning at the tree's size of this moment. */
-export async function findEvents(
-  log: Log,
-  asked: Asked,
-  position: SearchPosition | undefined,
-  limit: number,
-): Promise<FoundPage> {
-  const answer = await openAnswer(log, asked, position?.size ?? log.treeSize());
-  return answer.page(position?.next ?? 0, limit);
-}
-
 /** The answer to a question at one size of the tree. */
 export interface PinnedAnswer {
+  /** The indices of its range of time, half-open. */
+  readonly first: number;
+  readonly end: number;
+  /** Whether it asks for anything but a time. */
+  readonly isFiltered: boolean;
   /** The first `limit` events from index `next` on. */
   page(next: number, limit: number): Promise<FoundPage>;
   /** How many events it has in all; reads the search index only. */
@@ -73,7 +67,9 @@ export async function openAnswer(log: Log, asked: Asked, size: number): Promise<
   const first = fromUs === undefined ? 0 : await log.indexAtTime(fromUs);
   const end = toUs === undefined ? size : Math.min(size, await log.indexAtTime(toUs));
   const search = (from: number, limit: number) => log.search({ terms, anyOf, from, size: end, limit });
+  const isFiltered = terms.length > 0 || anyOf.length > 0;
   return {
+    ...{ first, end, isFiltered },
     page: async (next, limit) => {
       const from = Math.max(first, next);
       if (from >= end) return { size, indices: [], complete: true, next: end };
@@ -84,7 +80,7 @@ export async function openAnswer(log: Log, asked: Asked, size: number): Promise<
       return { size, indices: found.indices, complete: found.complete, next: found.complete ? end : found.next };
     },
     count: async () => {
-      if (terms.length === 0 && anyOf.length === 0) return Math.max(0, end - first);
+      if (!isFiltered) return Math.max(0, end - first);
       let count = 0;
       for (let from = first; from < end; ) {
         const found = await search(from, COUNT_LIMIT);

@@ -11,6 +11,7 @@ import type { Principal } from './access.ts';
 import { type CatalogueBook, followCatalogues } from './catalogues.ts';
 import { createDeferredRecorder, type DeferredRecorder } from './defer.ts';
 import { createIncidents, type IncidentLimits, type Incidents } from './incidents.ts';
+import { countLost } from './lost-contents.ts';
 import { followProducerKeys, type ProducerKeys } from './producer-keys.ts';
 import { createRecorder, type OwnEvent, type Recorder } from './record.ts';
 import { followRules, type RuleBook } from './rules.ts';
@@ -24,6 +25,8 @@ export interface Trail {
   readonly catalogues: CatalogueBook;
   readonly rules: RuleBook;
   readonly keys: ProducerKeys;
+  /** Entries before this index have lost their contents. */
+  readonly lostBefore: number;
   close(): Promise<void>;
 }
 
@@ -66,6 +69,7 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
     catalogues: catalogues.book,
     rules: rules.book,
     keys: producerKeys.keys,
+    lostBefore: await countLost(log),
     close: async () => {
       await incidents.close();
       const lost = await deferred.close();
