@@ -46,7 +46,6 @@ import {
 } from './world.ts';
 
 const EVENTS = 'events.ndjson';
-const CLASS = { filters: new Map([['class' as const, ['financial']]]) };
 const ERASED = new Map([[9, ['reason']]]);
 
 export async function bundleFiles(): Promise<readonly CorpusFile[]> {
@@ -66,7 +65,6 @@ export async function bundleFiles(): Promise<readonly CorpusFile[]> {
   await made('good-from-the-beginning', { range: { start: 0, end: 20 } }, PASS);
   await made('good-all-events', { query: { filters: new Map() } }, PASS);
   await made('good-break-glass', { query: { filters: new Map([['break_glass', ['true']]]) } }, PASS);
-  await made('good-class', { query: CLASS }, PASS);
   await made('good-pinned', { pinned: 12 }, PASS, { pin: headOf(world, 12) });
   await made('good-pinned-same-head', {}, PASS, { pin: headOf(world, 40) });
 
@@ -162,20 +160,6 @@ export async function bundleFiles(): Promise<readonly CorpusFile[]> {
       delete json['erased'];
     }),
     fail('events', 'commitment-mismatch', { index: 8, field: 'reason' }),
-  );
-  const ofClass = await makeBundle(world, { query: CLASS });
-  add(
-    'class-of-a-non-match-altered-resigned',
-    jsonLine(ofClass, EVENTS, 1, setField('log', 'value', '{"catalogue":null,"class":"financial","raw":"AA=="}')),
-    fail('events', 'commitment-mismatch', { index: 5, field: 'log' }),
-  );
-  add('class-of-a-non-match-withheld-resigned', jsonLine(ofClass, EVENTS, 1, withhold('log')), {
-    ...incomplete('completeness'),
-  });
-  await made(
-    'class-of-entries-from-before',
-    { query: CLASS, range: { start: 0, end: 20 } },
-    incomplete('completeness'),
   );
   await made('filter-field-erased', { erased: new Map([[9, ['action']]]) }, incomplete('completeness'));
   add('field-of-another-event-resigned', jsonLine(good, EVENTS, 1, copyField(world, 7, 'action')), {

@@ -1,17 +1,19 @@
 /**
  * Attacks on what goes with the events, one each: signatures of producers, the keys they were made with, the log's own
- * entries beside the events, and contents that are said to be lost.
+ * entries beside the events, what the log says of their class, and contents that are said to be lost.
  */
+import { producerKeyId } from '../../proofs/producer-keys.ts';
 import { testSigner } from '../support/signed.ts';
 import { zipOf } from '../support/zip.ts';
 import { type CorpusFile, type Expected, fail, incomplete, PASS } from './corpus.ts';
-import { copyPart, count, drop } from './edits.ts';
-import { asObject, jsonLine, lines } from './tamper.ts';
+import { copyPart, count, drop, setField, withhold } from './edits.ts';
+import { asObject, change, type Json, jsonLine, lines } from './tamper.ts';
 import { type BundleOptions, type Files, makeBundle, makeWorld, type WorldChange } from './world.ts';
-import { producerKey, revokedKey, type Signing } from './world-events.ts';
+import { eventAt, type HappenedEvent, producerKey, revokedKey, type Signing } from './world-events.ts';
 
 const EVENTS = 'events.ndjson';
 const RELATED = 'related.ndjson';
+const CLASS = { filters: new Map([['class' as const, ['financial']]]) };
 const PRODUCER: BundleOptions = { query: { filters: new Map([['producer' as const, ['tok_corpus']]]) } };
 
 export async function relatedFiles(): Promise<readonly CorpusFile[]> {
@@ -60,6 +62,18 @@ export async function relatedFiles(): Promise<readonly CorpusFile[]> {
       ...fail('producer-signatures', 'producer-key-not-valid', { index: 17 }),
     },
   );
+  const underAnother: HappenedEvent = {
+    ...eventAt(25),
+    target: { type: 'producer-key', id: producerKeyId(producerKey.publicKey) },
+  };
+  await made(
+    'producer-key-registered-under-the-id-of-another',
+    { happened: new Map([[25, underAnother]]) },
+    {},
+    {
+      ...fail('related', 'invalid-key', { index: 25 }),
+    },
+  );
   const early = new Set([1]);
   await made('producer-key-registration-left-out', {}, { unrelated: early }, incomplete('producer-signatures'));
   await made(
@@ -80,6 +94,16 @@ export async function relatedFiles(): Promise<readonly CorpusFile[]> {
   );
   const asStranger = { as: testSigner('producer-3', 1), with: testSigner('producer-3', 1) };
   await made('producer-key-never-registered', signed(15, asStranger), {}, incomplete('producer-signatures'));
+
+  // The control that a question was asked for.
+  const control = { id: 'SOC2:CC7.2', part: 'findings', mapping: '00'.repeat(32) };
+  const withControl = (json: Json): Files =>
+    change(good, { resign: true, manifest: (own) => ({ ...own, control: json }) });
+  add('good-with-a-control', withControl(control), PASS);
+  add('control-with-unknown-member', withControl({ ...control, met: true }), fail('manifest', 'invalid-bundle'));
+  add('control-added-without-the-key', change(good, { manifest: (own) => ({ ...own, control }) }), {
+    ...fail('manifest-signature', 'digest-mismatch'),
+  });
 
   // What belongs beside the events.
   await made(
@@ -127,6 +151,25 @@ export async function relatedFiles(): Promise<readonly CorpusFile[]> {
     },
   );
   add('good-selected-without-related', lines(selected, RELATED, drop(1)), PASS);
+
+  // The class that the log says an action has.
+  const world = makeWorld();
+  await made('good-class', {}, { query: CLASS }, PASS);
+  const ofClass = await makeBundle(world, { query: CLASS });
+  add(
+    'class-of-a-non-match-altered-resigned',
+    jsonLine(ofClass, EVENTS, 1, setField('log', 'value', '{"catalogue":null,"class":"financial","raw":"AA=="}')),
+    fail('events', 'commitment-mismatch', { index: 5, field: 'log' }),
+  );
+  add('class-of-a-non-match-withheld-resigned', jsonLine(ofClass, EVENTS, 1, withhold('log')), {
+    ...incomplete('completeness'),
+  });
+  await made(
+    'class-of-entries-from-before',
+    {},
+    { query: CLASS, range: { start: 0, end: 20 } },
+    incomplete('completeness'),
+  );
 
   // Contents that the log lost with its disk.
   await made('contents-of-an-event-lost', {}, { lost: new Set([9]) }, incomplete('completeness'));

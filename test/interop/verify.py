@@ -9,8 +9,7 @@ import argparse, base64, datetime, hashlib, io, json, os, re, struct, sys, verif
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-class Open(Exception):
-    """It could not be checked. Any other exception: it is false."""
+class Open(Exception): """It could not be checked. Any other exception: it is false."""
 def need(condition, message):
     if not condition: raise ValueError(message)
 def b64(text):
@@ -150,7 +149,7 @@ def check_event(event):
     return dict(known, card=all_fields, withheld=[f for f in all_fields if f not in values and f not in known['erased']])
 RELATED = {f'countersign.{kind}' for kind in ('rule.publish', 'catalogue.publish', 'key.register', 'key.revoke',
                                               'finding.raise', 'finding.acknowledge')}
-KNOWN = set('format origin mode asked query scope range size pinned counts files limits'.split())
+KNOWN, CONTROL = set('format origin mode asked query scope range size pinned counts files limits'.split()), {'id', 'part', 'mapping'}
 MODES = {'complete': {'population'}, 'selected': set(), 'sample': {'population', 'sample.json'}}
 HIDDEN = object()
 MEMBERS = {'action': 'action', 'actor': 'actor.id', 'class': 'log.class', 'correlation_id': 'correlation_id',
@@ -257,7 +256,8 @@ def judge_bundle(report, raw, pol, pin, at):
     def manifest_of():
         m = parse(files['manifest.json'].decode())
         need(canonical(m) == files['manifest.json'], 'not canonical')
-        need(set(m) - {'control'} == KNOWN and m['format'] == 'countersign/bundle/v1' and m['mode'] in MODES, 'format')
+        need(set(m) - {'control'} == KNOWN and set(m.get('control', CONTROL)) == CONTROL, 'members')
+        need(m['format'] == 'countersign/bundle/v1' and m['mode'] in MODES, 'format')
         need(set(m['query']) <= {'filters', 'from_us', 'to_us', 'occurred'}, 'query')
         need(set(m['query']['filters']) <= {*MEMBERS, 'producer', 'break_glass'}, 'unknown filter')
         start, end = m['range']['start'], m['range']['end']
