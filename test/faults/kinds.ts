@@ -8,8 +8,9 @@ import { ioErrors, slowSyncs } from './kinds/io-errors.ts';
 import { kills } from './kinds/kill.ts';
 import { restoredBackups } from './kinds/restore.ts';
 import { descriptors, memory } from './kinds/scarcity.ts';
+import { soak } from './kinds/soak.ts';
 
 export const FAULT_KINDS: readonly FaultKind[] = [
   ...[kills, bitFlips, zeroedBlocks, tornFiles, fullDisks, ioErrors, slowSyncs],
-  ...[restoredBackups, clockJumps, descriptors, memory, hangingPeers],
+  ...[restoredBackups, clockJumps, descriptors, memory, hangingPeers, soak],
 ];

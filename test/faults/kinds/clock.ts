@@ -2,15 +2,12 @@
  * The clock jumps, backwards and forwards, while producers submit. Behind its last log time a log gives out no time and
  * signs no head; log times never go backwards; once the clock is where it was, everything goes on.
  */
-import { readdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { createFakeClock } from '../fake-clock.ts';
 import type { FaultKind } from '../kind.ts';
 import { pause, settle, startLoad } from '../load.ts';
 import { checkPromises } from '../oracle.ts';
 import { mustStart } from '../world.ts';
 
-/** From Debian's `libfaketime`; the directory is that of the machine's architecture. */
-const LIBRARIES = '/usr/lib';
 const MAX_BACK_SECONDS = 7_200;
 const MAX_AHEAD_SECONDS = 300;
 const WITHIN_MS = 30_000;
@@ -18,21 +15,11 @@ const POLL_MS = 20;
 
 export const clockJumps: FaultKind = {
   name: 'clock jump',
-  counts: { full: 20, quick: 5 },
+  counts: { full: 20, quick: 4 },
   needs: { witness: false },
   async run({ world, ledger, heads, random, tally, count, scratch, progress }) {
-    const clock = path.join(scratch, 'clock');
-    let offset = 0;
-    const set = (seconds: number): Promise<void> => writeFile(clock, `${seconds < 0 ? '' : '+'}${seconds}\n`);
-    await set(offset);
-    const env = {
-      LD_PRELOAD: await findLibrary(),
-      FAKETIME_TIMESTAMP_FILE: clock,
-      FAKETIME_NO_CACHE: '1',
-      // Timers and timeouts go on as they should: only the time of day jumps.
-      FAKETIME_DONT_FAKE_MONOTONIC: '1',
-    };
-    const log = await mustStart(world, { env });
+    const clock = await createFakeClock(scratch);
+    const log = await mustStart(world, { env: clock.env });
     for (let done = 0; done < count; done++) {
       const load = startLoad(log, world, ledger, random);
       const waitFor = async (what: string, holds: () => boolean): Promise<void> => {
@@ -43,12 +30,11 @@ export const clockJumps: FaultKind = {
       const [answers, refusals] = [load.answers(), load.refusals()];
       await waitFor('answer before the jump', () => load.answers() > answers);
       if (random.below(2) === 0) {
-        await set(offset - random.between(10, MAX_BACK_SECONDS));
+        await clock.behind(random.between(10, MAX_BACK_SECONDS));
         await waitFor('refusal while the clock is behind', () => load.refusals() > refusals);
-        await set(offset);
+        await clock.behind(0);
       } else {
-        offset += random.between(1, MAX_AHEAD_SECONDS);
-        await set(offset);
+        await clock.ahead(random.between(1, MAX_AHEAD_SECONDS));
       }
       tally.faults += 1;
       const after = load.answers();
@@ -62,13 +48,3 @@ export const clockJumps: FaultKind = {
     await log.stop();
   },
 };
-
-async function findLibrary(): Promise<string> {
-  for (const entry of await readdir(LIBRARIES)) {
-    if (!entry.endsWith('-linux-gnu')) continue;
-    const directory = path.join(LIBRARIES, entry, 'faketime');
-    const files: readonly string[] = await readdir(directory).catch(() => []);
-    if (files.includes('libfaketimeMT.so.1')) return path.join(directory, 'libfaketimeMT.so.1');
-  }
-  throw new Error('libfaketime is not installed (apt-get install faketime)');
-}

@@ -44,9 +44,9 @@ function damageKind(name: string, damage: Damage, full: number, quick: number): 
   };
 }
 
-export const bitFlips = damageKind('bit flipped', 'flip', 300, 26);
-export const zeroedBlocks = damageKind('block zeroed', 'zero', 60, 6);
-export const tornFiles = damageKind('file cut off', 'tear', 60, 6);
+export const bitFlips = damageKind('bit flipped', 'flip', 300, 18);
+export const zeroedBlocks = damageKind('block zeroed', 'zero', 60, 5);
+export const tornFiles = damageKind('file cut off', 'tear', 60, 5);
 
 /** Some of it in tables, the newest part still in the log file of the database: it ends by SIGKILL. */
 async function fillTemplate({ world, ledger, heads, random }: Episodes): Promise<void> {

@@ -22,7 +22,7 @@ const MAX_LOG_BYTES = (TMPFS_MIB - 12) * 1024 * 1024;
 
 export const fullDisks: FaultKind = {
   name: 'disk full',
-  counts: { full: 50, quick: 5 },
+  counts: { full: 50, quick: 4 },
   needs: { witness: false, tmpfsMiB: TMPFS_MIB },
   async run({ world, ledger, heads, random, tally, count, progress }) {
     const filler = path.join(world.data, 'filler');

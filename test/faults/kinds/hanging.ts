@@ -16,7 +16,7 @@ const POLL_MS = 20;
 
 export const hangingPeers: FaultKind = {
   name: 'hung witness, slow readers, unfinished bodies',
-  counts: { full: 10, quick: 2 },
+  counts: { full: 10, quick: 1 },
   needs: { witness: true, hungWitness: true },
   async run({ world, ledger, heads, random, tally, count, progress }) {
     const log = await mustStart(world);

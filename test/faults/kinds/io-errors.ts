@@ -14,13 +14,13 @@ const FIRES_WITHIN_MS = 30_000;
 const MAX_LASTING_MS = 200;
 const POLL_MS = 10;
 
-export const ioErrors = faultyDiskKind('I/O error (write, half a write, sync, sync that lies)', 60, 8, [
+export const ioErrors = faultyDiskKind('I/O error (write, half a write, sync, sync that lies)', 60, 4, [
   'write-fails',
   'write-half',
   'sync-fails',
   'sync-lies',
 ]);
-export const slowSyncs = faultyDiskKind('sync that takes 20 to 400 ms', 10, 2, ['sync-slow']);
+export const slowSyncs = faultyDiskKind('sync that takes 20 to 400 ms', 10, 1, ['sync-slow']);
 
 function faultyDiskKind(name: string, full: number, quick: number, faults: readonly DiskFault[]): FaultKind {
   return {

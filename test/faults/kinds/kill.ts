@@ -11,7 +11,7 @@ const FULL_CHECK_EVERY = 50;
 
 export const kills: FaultKind = {
   name: 'SIGKILL under load',
-  counts: { full: 500, quick: 25 },
+  counts: { full: 500, quick: 15 },
   needs: { witness: true },
   async run({ world, ledger, heads, random, tally, count, progress }) {
     let checkedTo = 0;

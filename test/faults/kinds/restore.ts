@@ -15,7 +15,7 @@ const POLL_MS = 20;
 
 export const restoredBackups: FaultKind = {
   name: 'backup restored',
-  counts: { full: 50, quick: 6 },
+  counts: { full: 50, quick: 4 },
   needs: { witness: true },
   async run({ world, ledger, heads, random, tally, count, scratch, progress }) {
     const backup = path.join(scratch, 'backup');

@@ -19,7 +19,7 @@ const POLL_MS = 20;
 
 export const descriptors: FaultKind = {
   name: 'file descriptors used up',
-  counts: { full: 10, quick: 2 },
+  counts: { full: 10, quick: 1 },
   needs: { witness: false },
   async run({ world, ledger, heads, random, tally, count, progress }) {
     for (let done = 0; done < count; done++) {
