@@ -60,7 +60,7 @@ const GAP = 34;
 const LABEL_GAP = 11;
 const LABEL_ASIDE = 10;
 const WITNESSES_A_ROW = 3;
-const WITNESS = { width: 196, height: 46, gap: 22 };
+const WITNESS = { width: 214, height: 46, gap: 16 };
 
 /** Boxes from the top down; each is joined to the one above it. */
 class Drawing {
@@ -194,10 +194,11 @@ function drawWitnesses(drawing: Drawing, witnesses: readonly DrawnWitness[]): vo
   }
 }
 
-function signedWhen({ seconds, isLate }: DrawnWitness): string {
+function signedWhen({ seconds, isLate, keys }: DrawnWitness): string {
   if (seconds === undefined) return 'has not signed';
   const when = seconds === 0 ? 'without a time' : formatSeconds(seconds);
-  return isLate ? `too late: ${when}` : when;
+  if (isLate) return `too late: ${when}`;
+  return keys > 1 ? `${when}, ${keys} keys` : when;
 }
 
 function text(x: number, y: number, content: string, kind: string): SVGTextElement {

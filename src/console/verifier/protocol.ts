@@ -84,11 +84,13 @@ export interface DrawnHead {
   readonly quorum: string;
 }
 
-/** Every witness of the policy, also one that has not signed. */
+/** A witness of the policy, also one that has not signed. */
 export interface DrawnWitness {
   readonly name: string;
   /** Seconds since the Unix epoch; undefined if it did not sign, 0 if it gave no time. */
   readonly seconds: number | undefined;
   /** Signed after the time that was asked for, and so not counted. */
   readonly isLate: boolean;
+  /** How many of its keys signed. */
+  readonly keys: number;
 }
