@@ -33,8 +33,14 @@ export function ownName(): string {
 export function ownCommand(sibling: string, args: readonly string[]): readonly string[] {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   const file = fileURLToPath(new URL(`${sibling}${extension}`, import.meta.url));
-  return [process.execPath, ...portableExecArgv(process.execArgv), file, ...args];
+  return [process.execPath, HEAP_LIMIT, ...portableExecArgv(process.execArgv), file, ...args];
 }
+
+/**
+ * V8 lets a heap grow to four times what is in use where the machine has memory for it, and to less than twice below a
+ * limit: a busy log holds some 150 MiB less, and needs a tenth of this. Options of the person who started come later and win.
+ */
+export const HEAP_LIMIT = '--max-old-space-size=1024';
 
 /**
  * Starts a command and waits for its ready line. What it says goes to `outputFile`, the run
