@@ -16,11 +16,12 @@ import { LogError, type StoredEvent } from '../log/types.ts';
 import { openedEventOf } from '../trail/open.ts';
 import { isInScope, OutOfScope } from '../trail/scope.ts';
 import { tokenActor } from '../trail/trail.ts';
+import { recordRefusal } from './authenticate.ts';
 import { HttpProblem } from './problems.ts';
 import { decimal, readQuery } from './query.ts';
 import { type Read, recordRead } from './reads.ts';
 import { JSON_CONTENT_TYPE, privateJson, respond, SECURITY_HEADERS, TEXT_CONTENT_TYPE } from './respond.ts';
-import { type Parameter, recordRefusal, type TokenExchange, type TokenRoute } from './route.ts';
+import type { Parameter, TokenExchange, TokenRoute } from './route.ts';
 import { EventProof, OpenedEventJson } from './schemas.ts';
 
 const ID: Parameter = {
