@@ -74,6 +74,8 @@ export interface BundleSummary {
 export interface JudgeOptions {
   readonly inflate: Inflate;
   readonly hasher?: Hasher;
+  /** For opened events alone: the Ed25519 public key of their producer, which the verifier pinned. Bundles bring theirs. */
+  readonly producerKey?: Uint8Array | undefined;
   /** Told of the files of a bundle before they are verified. */
   readonly onFiles?: (files: BundleFiles) => void;
   /** Told of the events of a bundle, and of an opened event that passed. Believe it only after the verdict. */
@@ -101,7 +103,7 @@ export function createFileJudge(pinned: Pinned & { readonly policy: string }, op
       case 'checkpoint':
         return report(...headReport(verifyCheckpointFile(bytes, pinned)));
       case 'opened-event': {
-        const verdict = judgeEvent({ opened: bytes, tlogProof: receipt });
+        const verdict = judgeEvent({ opened: bytes, tlogProof: receipt, producerKey: options.producerKey });
         const { index, checkpoint, event } = verdict;
         const bound = checkpoint && existedBy(policy, checkpoint);
         const head =

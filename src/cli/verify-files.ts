@@ -18,6 +18,8 @@ export interface PinnedFiles {
   readonly pin?: Uint8Array;
   /** Seconds. */
   readonly at?: number;
+  /** For opened events alone. */
+  readonly producerKey?: Uint8Array;
 }
 
 /** A report, and what the evidence says, if it does not fail and was asked for. */
@@ -28,14 +30,14 @@ export interface AnsweredReport extends FileReport {
 export type FileVerifier = (pair: EvidencePair) => Promise<AnsweredReport>;
 
 /** Answers hold the first `maxEvents` events of all files together; with 0 there are none. */
-export function createFileVerifier({ policyText, pin, at }: PinnedFiles, maxEvents = 0): FileVerifier {
+export function createFileVerifier({ policyText, pin, at, producerKey }: PinnedFiles, maxEvents = 0): FileVerifier {
   let room = maxEvents;
   let book = new AnswerBook(room);
   let manifest: Uint8Array | undefined;
   const judge = createFileJudge(
     { policy: policyText, pin, at, verifiers: { ed25519: verifyFast } },
     {
-      ...{ inflate, hasher: nativeHasher },
+      ...{ inflate, hasher: nativeHasher, producerKey },
       onFiles: (files) => {
         manifest = files.get(MANIFEST_FILE);
       },

@@ -4,9 +4,17 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { base64Encode } from '../../proofs/bytes.ts';
 import { LIMITS } from '../../proofs/claims.ts';
+import type { SignerKey } from '../../proofs/key.ts';
+import { formatOpenedEvent } from '../../proofs/opened-event.ts';
+import { proveInclusion } from '../../proofs/prove.ts';
+import { formatTlogProof } from '../../proofs/tlog-proof.ts';
+import { headOf, makeWorld, openEvent, POLICY, SIZE } from '../evidence/world.ts';
+import { producerKey, revokedKey } from '../evidence/world-events.ts';
 import { ask, startServer, type TestServer, testEvent } from '../support/http.ts';
 import { type CliResult, cli } from '../support/network.ts';
+import { memoryReader } from '../support/tree.ts';
 
 let server: TestServer;
 let directory = '';
@@ -165,6 +173,30 @@ describe('countersign evidence --control', () => {
   it('names controls that look like the one that was asked for', async () => {
     const result = await cli(['evidence', '--control', 'cc7.2', ...asking, '--out', file('x')]);
     expect([result.code, result.err]).toEqual([2, expect.stringContaining('SOC2:CC7.2')]);
+  });
+});
+
+describe('countersign verify --producer-key', () => {
+  it('checks who signed an opened event, and fails for another key', async () => {
+    const world = makeWorld();
+    const event = world.events[14];
+    if (event === undefined) throw new TypeError('no event');
+    const proof = await proveInclusion(14, SIZE, memoryReader(world.leaves));
+    await writeFile(file('signed.json'), formatOpenedEvent(openEvent(event)));
+    await writeFile(
+      file('signed.tlog-proof'),
+      formatTlogProof({ index: 14, proof, checkpoint: headOf(world, SIZE), extra: event.entry }),
+    );
+    await writeFile(file('corpus-policy.txt'), POLICY);
+    const verify = (key: SignerKey): Promise<CliResult> =>
+      cli([
+        ...['verify', file('signed.json'), '--policy', file('corpus-policy.txt'), '--json'],
+        ...['--producer-key', base64Encode(key.publicKey)],
+      ]);
+    const good = await verify(producerKey);
+    expect([good.code, good.out]).toEqual([0, expect.stringContaining('"producer-signature"')]);
+    const other = await verify(revokedKey);
+    expect([other.code, other.out]).toEqual([1, expect.stringContaining('bad-signature')]);
   });
 });
 

@@ -5,7 +5,9 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { base64Decode } from '../../../proofs/bytes.ts';
 import { LIMITS } from '../../../proofs/claims.ts';
+import { checkPublicKey } from '../../../proofs/ed25519.ts';
 import { type FileReport, overallVerdict } from '../../../proofs/judge-file.ts';
 import { parsePolicy } from '../../../proofs/policy.ts';
 import { parseTimeUs } from '../../events/time.ts';
@@ -17,7 +19,7 @@ import { startProgress } from '../progress.ts';
 import { MAX_REPORTED_EVENTS, reportHtml } from '../report-html.ts';
 import { addTargetOptions, readPolicyText, type TargetOptions } from '../target.ts';
 import { DEFAULT_SHOWN_EVENTS, EXIT_OF, reportLines } from '../tell-evidence.ts';
-import { type AnsweredReport, createFileVerifier } from '../verify-files.ts';
+import { type AnsweredReport, createFileVerifier, type PinnedFiles } from '../verify-files.ts';
 import { keptHeadReport, verifyKeptHead } from '../verify-kept-head.ts';
 
 interface VerifyOptions extends TargetOptions {
@@ -25,6 +27,7 @@ interface VerifyOptions extends TargetOptions {
   readonly pin?: string;
   readonly consistency?: string;
   readonly at?: string;
+  readonly producerKey?: string;
   readonly report?: string;
   readonly show: number;
   readonly json?: boolean;
@@ -51,6 +54,10 @@ export function verifyVerb(io: Io): Command {
       "with --pin alone: what `head --since` made; or name --network or --url to hold the head against today's log",
     )
     .option('--at <TIME>', 'RFC 3339: count only what the witnesses had signed by then')
+    .option(
+      '--producer-key <BASE64>',
+      'for opened events that their producer signed: its public key (bundles bring theirs)',
+    )
     .option('--report <FILE.html>', 'also write a report to print')
     .option('--show <N>', `events to print (default: ${DEFAULT_SHOWN_EVENTS})`, parseCount, DEFAULT_SHOWN_EVENTS)
     .option('--json', 'print JSON')
@@ -110,7 +117,7 @@ function resultJson({ file, ...rest }: AnsweredReport): object {
   return { event: file, file, ...rest };
 }
 
-async function readPinned({ pin, at }: VerifyOptions): Promise<{ pin?: Uint8Array; at?: number }> {
+async function readPinned({ pin, at, producerKey }: VerifyOptions): Promise<Omit<PinnedFiles, 'policyText'>> {
   const timeUs = at === undefined ? undefined : parseTimeUs(at);
   if (at !== undefined && timeUs === undefined) {
     throw new CliError('usage', `"${at}" is not an RFC 3339 time with a zone`, 'Write it like 2026-03-31T23:59:59Z.');
@@ -118,7 +125,16 @@ async function readPinned({ pin, at }: VerifyOptions): Promise<{ pin?: Uint8Arra
   return {
     ...(pin !== undefined && { pin: await readPin(pin) }),
     ...(timeUs !== undefined && { at: Math.floor(timeUs / 1_000_000) }),
+    ...(producerKey !== undefined && { producerKey: readPublicKey(producerKey) }),
   };
+}
+
+function readPublicKey(text: string): Uint8Array {
+  try {
+    return checkPublicKey(base64Decode(text));
+  } catch (error) {
+    throw new CliError('usage', `--producer-key is no Ed25519 public key in base64: ${messageOf(error)}`);
+  }
 }
 
 async function readPin(file: string): Promise<Uint8Array> {
