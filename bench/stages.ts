@@ -16,10 +16,12 @@ import { encodeCbor } from '../proofs/cbor.ts';
 import { SALT_BYTES } from '../proofs/commitment.ts';
 import { splitFields } from '../proofs/fields.ts';
 import { openPrepareSource } from '../src/cli/prepare-source.ts';
+import { CanonicalWriter } from '../src/events/canonical-writer.ts';
 import { parseCatalogue } from '../src/events/catalogue/parse.ts';
 import { readShippedCatalogue } from '../src/events/catalogue/shipped.ts';
 import { type CommitInput, commit, type FieldPlace } from '../src/events/commit.ts';
 import { fieldTexts, logText } from '../src/events/contents.ts';
+import { type PackedLines, packLines, unpackLines } from '../src/events/packed-lines.ts';
 import { prepareEvent } from '../src/events/prepare.ts';
 import { parseEventJson } from '../src/events/strict-json.ts';
 import { termsOf } from '../src/events/terms.ts';
@@ -55,6 +57,7 @@ interface Batch {
   readonly texts: readonly string[];
   readonly placed: readonly CommitInput[];
   readonly prepared: readonly Prepared[];
+  readonly packed: PackedLines;
   readonly sequenced: readonly Sequenced[];
   readonly rows: ReturnType<typeof integrateEvents>['rows'];
 }
@@ -66,13 +69,14 @@ const source = await openPrepareSource(new Uint8Array(32).fill(7), join(director
 source.useCatalogue(parseCatalogue(await readShippedCatalogue('starter')));
 const context = source.contextFor('tok_0123456789abcdef');
 const validate = compileValidate();
+const writer = new CanonicalWriter();
 const events = createEvents('abcdef');
 let blockTerms = new Map<string, number[]>();
 
 const STAGES: readonly Stage[] = [
   { name: 'parse', title: 'parse, strictly', run: ({ raw }) => raw.map((bytes) => parseEventJson(bytes)) },
   { name: 'validate', title: 'validate (schema, dates)', run: ({ values }) => values.map((value) => validate(value)) },
-  { name: 'canonicalise', title: 'canonicalise (RFC 8785)', run: ({ values }) => values.map(canonicalJson) },
+  { name: 'canonicalise', title: 'canonicalise (RFC 8785)', run: ({ values }) => values.map(writeCanonical) },
   {
     name: 'redact',
     title: 'catalogue, redaction, minimisation',
@@ -83,10 +87,10 @@ const STAGES: readonly Stage[] = [
     title: 'split into fields',
     run: ({ values }) => values.map((value) => splitFields(value, context.separatePaths(value.action))),
   },
-  { name: 'random', title: 'random secret', run: ({ raw }) => raw.map(() => context.randomBytes(16)) },
+  { name: 'random', title: 'random salts', run: ({ raw }) => raw.map(() => context.randomBytes(16 * SALT_BYTES)) },
   {
     name: 'commit',
-    title: 'salts, commitments, card',
+    title: 'commitments, card, contents',
     run: ({ placed }) => placed.map((input) => commit(input)),
   },
   {
@@ -102,6 +106,8 @@ const STAGES: readonly Stage[] = [
     title: '**prepare, all of the above** (and two HMACs)',
     run: ({ raw }) => raw.map((bytes) => prepareEvent(bytes, context)),
   },
+  { name: 'pack', title: 'packed for the other thread', run: ({ prepared }) => packLines(prepared) },
+  { name: 'unpack', title: 'unpacked there', run: ({ packed }) => unpackLines(packed, () => context.producerId) },
   {
     name: 'sequence',
     title: 'entry and leaf hash',
@@ -173,7 +179,13 @@ function makeBatch(first: number): Batch {
   const sequenced = sequence(prepared, { size: first, lastLogTime: 0 }, Date.now() * 1000, nativeHasher);
   const { rows } = integrateEvents(EMPTY_STATE, sequenced, nativeHasher);
   const placed = prepared.map(placeAgain);
-  return { raw, values, texts, placed, prepared, sequenced, rows };
+  const packed = packLines(prepared);
+  return { raw, values, texts, placed, prepared, packed, sequenced, rows };
+}
+
+function writeCanonical(value: JsonObject): void {
+  writer.restart();
+  writer.write(value);
 }
 
 /** What `prepare` hands to `commit`, from what came of it. */

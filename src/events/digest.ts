@@ -13,7 +13,7 @@ const MAX_KEPT_VIEW = 2_048;
 export class DigestInput {
   readonly bytes: Buffer;
   /** The view of the first n bytes, at n. */
-  readonly #views: (Uint8Array | undefined)[] = [];
+  readonly #views: (Uint8Array | undefined)[] = new Array(MAX_KEPT_VIEW + 1).fill(undefined);
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
