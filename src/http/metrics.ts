@@ -58,6 +58,10 @@ export function createMetrics(
   registerLogGauges(registry, logs);
   registerWatchMetrics(registry, logs);
 
+  // Looking a label up costs more than counting.
+  const outcomeOf = remember((log: string, outcome: SubmitOutcome) => events.labels(log, outcome));
+  const tookOf = remember((log: string) => submits.labels(log));
+
   return {
     registry,
     route(method, path) {
@@ -74,8 +78,19 @@ export function createMetrics(
         duration.observe(elapsedMs / 1000);
       };
     },
-    submitted: (log, outcome, eventCount) => events.labels(log, outcome).inc(eventCount),
-    submitTook: (log, elapsedMs) => submits.labels(log).observe(elapsedMs / 1000),
+    submitted: (log, outcome, eventCount) => outcomeOf(log, outcome).inc(eventCount),
+    submitTook: (log, elapsedMs) => tookOf(log).observe(elapsedMs / 1000),
+  };
+}
+
+/** The same answer for the same arguments; there are as few of them as logs and outcomes. */
+function remember<Args extends readonly string[], T>(make: (...args: Args) => T): (...args: Args) => T {
+  const made = new Map<string, T>();
+  return (...args) => {
+    const name = args.join(' ');
+    const known = made.get(name) ?? make(...args);
+    made.set(name, known);
+    return known;
   };
 }
 
