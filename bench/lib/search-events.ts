@@ -42,7 +42,7 @@ export function eventsOfActor(actor: number, eventCount: number): number {
 
 /** The one event of `actor:u_unique`. */
 function uniqueEvent(eventCount: number): number {
-  return Math.floor(eventCount / 2) + 12_345;
+  return Math.floor(eventCount / 2) + Math.min(12_345, Math.floor(eventCount / 4));
 }
 
 function spreadOf(i: number, eventCount: number): number {
