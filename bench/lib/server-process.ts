@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { HEAP_LIMIT } from '../../src/cli/processes.ts';
 
 /** What the server is started with. */
 export interface ServerSettings {
@@ -105,7 +106,10 @@ export async function startServer(options: StartOptions = {}): Promise<ServerPro
     ...(raw === undefined ? {} : { raw }),
   };
   const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : [];
-  const child = fork(script, [JSON.stringify(settings)], { execArgv: [...loader, ...execArgv], stdio: 'inherit' });
+  const child = fork(script, [JSON.stringify(settings)], {
+    execArgv: [HEAP_LIMIT, ...loader, ...execArgv],
+    stdio: 'inherit',
+  });
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
   });
