@@ -32,6 +32,7 @@ const KINDS: Readonly<Record<number, string>> = {
   8: 'search terms, open block',
   9: 'search terms, sealed',
   10: 'sealed blocks',
+  12: 'tile shortcuts',
 };
 
 const { values } = parseArgs({
