@@ -2,8 +2,9 @@
  * Which of a bundle's matches are shown as cards: the first ones, and of the overrides of the rules as many again, so that
  * none of those is lost behind a thousand ordinary ones (REQUIREMENTS E9). Memory does not grow with the matches.
  */
+
+import { textAt } from '../../../proofs/fields.ts';
 import type { CheckedEvent } from '../../../proofs/opened-event.ts';
-import { textAt } from './json.ts';
 
 /** Cards of each kind. The others are counted, and were verified like these. */
 export const MAX_SHOWN_EVENTS = 500;

@@ -1,8 +1,8 @@
 /** One event as a card: what it is called, what stands out about it, its six facts, and on request its path to the head. */
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
+import { textAt } from '../../../proofs/fields.ts';
 import { type Child, h, isolated } from './dom.ts';
 import { type Change, changedOf, type Fact, type MissingField, textOf, whatOf, whenOf, whoOf, whyOf } from './facts.ts';
-import { textAt } from './json.ts';
 import { pathFigure } from './path-figure.ts';
 import type { DrawnHead, ShownEvent, ShownField } from './protocol.ts';
 import type { RuleInForce } from './related.ts';

@@ -3,8 +3,7 @@
  * changed; the sixth, the proof, is the card's. Each fact is there always, and says so when the event does not tell it.
  */
 import { canonicalJson, type JsonValue } from '../../../proofs/canonical-json.ts';
-import { isObject } from '../../../proofs/fields.ts';
-import { memberAt, textAt } from './json.ts';
+import { isObject, memberAt, textAt } from '../../../proofs/fields.ts';
 import type { ShownEvent, ShownField } from './protocol.ts';
 
 export interface Fact {

@@ -22,12 +22,23 @@ export interface PinsPanel {
 }
 
 export function pinsPanel(onChange: () => void): PinsPanel {
-  let policy: string | undefined;
-  let pin: Uint8Array | undefined;
-  let at: number | undefined;
-  /** Set while a given pin or time cannot be used: better no verdict than one without it. */
-  const faulty = new Set<string>();
+  const policy = policyInput(onChange);
+  const pin = pinInput(onChange);
+  const at = timeInput(onChange);
+  return {
+    current: () => {
+      const [text, head, seconds] = [policy(), pin(), at()];
+      if (text === undefined || head === UNUSABLE || seconds === UNUSABLE) return undefined;
+      return { policy: text, ...(head !== undefined && { pin: head }), ...(seconds !== undefined && { at: seconds }) };
+    },
+  };
+}
 
+/** Something was given and cannot be used: better no verdict than one without it. */
+const UNUSABLE = 'unusable';
+
+function policyInput(onChange: () => void): () => string | undefined {
+  let policy: string | undefined;
   const summary = byId('policy-summary', HTMLElement);
   const take = (bytes: Uint8Array, from: string): void => {
     try {
@@ -40,66 +51,67 @@ export function pinsPanel(onChange: () => void): PinsPanel {
     }
     onChange();
   };
-  const read = (file: File | undefined, use: (bytes: Uint8Array) => void): void => {
-    if (file === undefined) return;
-    file
-      .slice(0, MAX_POLICY_BYTES)
-      .arrayBuffer()
-      .then((buffer) => use(new Uint8Array(buffer)))
-      .catch(() => undefined);
-  };
-  dropZone('policy', ([file]) => read(file, (bytes) => take(bytes, file?.name ?? '')));
+  dropZone('policy', ([file]) => readFile(file, take));
   const pasted = byId('policy-text', HTMLTextAreaElement);
   byId('policy-use', HTMLButtonElement).addEventListener('click', () => {
     // A file that does not end in a newline may have been cut off; a text field loses it for no such reason.
-    take(utf8Encode(`${pasted.value.toWellFormed().trimEnd()}\n`), 'The pasted text');
+    take(utf8Encode(`${pasted.value.toWellFormed().trimEnd()}\n`), PASTED);
   });
+  return () => policy;
+}
 
-  const pinSummary = byId('pin-summary', HTMLElement);
-  const takePin = (bytes: Uint8Array | undefined, from: string): void => {
-    pin = bytes;
-    faulty.delete('pin');
+function pinInput(onChange: () => void): () => Uint8Array | typeof UNUSABLE | undefined {
+  let pin: Uint8Array | typeof UNUSABLE | undefined;
+  const summary = byId('pin-summary', HTMLElement);
+  const take = (bytes: Uint8Array, from: string): void => {
     try {
-      if (bytes === undefined) replace(pinSummary);
-      else {
-        const { origin, size } = parsePin(bytes);
-        replace(
-          pinSummary,
-          h('p', { class: 'taken' }, `${from}: a head of `, isolated(origin), ` over ${size} entries.`),
-        );
-      }
+      const { origin, size } = parsePin(bytes);
+      replace(summary, h('p', { class: 'taken' }, `${from}: a head of `, isolated(origin), ` over ${size} entries.`));
+      pin = bytes;
     } catch (error) {
-      faulty.add('pin');
-      replace(pinSummary, fault(`${from} holds no head`, error));
+      pin = UNUSABLE;
+      replace(summary, fault(`${from} holds no head`, error));
     }
     onChange();
   };
-  dropZone('pin', ([file]) => read(file, (bytes) => takePin(bytes, file?.name ?? '')));
-  const pinText = byId('pin-text', HTMLTextAreaElement);
-  pinText.addEventListener('change', () => {
-    const text = pinText.value.toWellFormed();
-    takePin(text.trim() === '' ? undefined : utf8Encode(text.endsWith('\n') ? text : `${text}\n`), 'The pasted text');
-  });
-
-  const time = byId('at', HTMLInputElement);
-  const timeSummary = byId('at-summary', HTMLElement);
-  time.addEventListener('change', () => {
-    const text = time.value.trim();
-    at = parseSeconds(text);
-    const isFaulty = text !== '' && at === undefined;
-    time.setAttribute('aria-invalid', String(isFaulty));
-    if (isFaulty) faulty.add('at');
-    else faulty.delete('at');
-    replace(timeSummary, isFaulty && h('p', { class: 'fault' }, 'Write it with a zone, like 2026-03-31T23:59:59Z.'));
+  dropZone('pin', ([file]) => readFile(file, take));
+  const pasted = byId('pin-text', HTMLTextAreaElement);
+  pasted.addEventListener('change', () => {
+    const text = pasted.value.toWellFormed();
+    if (text.trim() !== '') return take(utf8Encode(text.endsWith('\n') ? text : `${text}\n`), PASTED);
+    pin = undefined;
+    replace(summary);
     onChange();
   });
+  return () => pin;
+}
 
-  return {
-    current: () =>
-      policy === undefined || faulty.size > 0
-        ? undefined
-        : { policy, ...(pin !== undefined && { pin }), ...(at !== undefined && { at }) },
-  };
+function timeInput(onChange: () => void): () => number | typeof UNUSABLE | undefined {
+  let seconds: number | typeof UNUSABLE | undefined;
+  const field = byId('at', HTMLInputElement);
+  const summary = byId('at-summary', HTMLElement);
+  field.addEventListener('change', () => {
+    const text = field.value.trim();
+    seconds = text === '' ? undefined : (parseSeconds(text) ?? UNUSABLE);
+    const isFaulty = seconds === UNUSABLE;
+    field.setAttribute('aria-invalid', String(isFaulty));
+    replace(summary, isFaulty && h('p', { class: 'fault' }, 'Write it with a zone, like 2026-03-31T23:59:59Z.'));
+    onChange();
+  });
+  return () => seconds;
+}
+
+const PASTED = 'The pasted text';
+
+function readFile(file: File | undefined, take: (bytes: Uint8Array, from: string) => void): void {
+  if (file === undefined) return;
+  file
+    .slice(0, MAX_POLICY_BYTES)
+    .arrayBuffer()
+    // A file that went away since it was chosen reads as an empty one, which is no policy and no head.
+    .catch(() => new ArrayBuffer(0))
+    .then((buffer) => take(new Uint8Array(buffer), file.name))
+    .catch(() => undefined);
 }
 
 /** Whole seconds of an RFC 3339 time with a zone. */

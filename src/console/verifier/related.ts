@@ -6,10 +6,9 @@
 import { parse } from 'yaml';
 import { hexEncode, utf8Encode } from '../../../proofs/bytes.ts';
 import { canonicalJson, type JsonObject, type JsonValue } from '../../../proofs/canonical-json.ts';
-import { isObject } from '../../../proofs/fields.ts';
+import { isObject, memberAt, textAt } from '../../../proofs/fields.ts';
 import { sha256 } from '../../../proofs/hash.ts';
 import type { CheckedEvent } from '../../../proofs/opened-event.ts';
-import { memberAt, textAt } from './json.ts';
 
 /** Whether `readRelated` has a use for it. */
 export function isOfUse({ event }: CheckedEvent): boolean {

@@ -4,13 +4,10 @@ import { formatSeconds } from '../../../proofs/existed-by.ts';
 import type { FileReport } from '../../../proofs/judge-file.ts';
 import { claimsTable, notesList } from './claims-view.ts';
 import { type Child, h, isolated } from './dom.ts';
-import { eventCard } from './event-card.ts';
-import type { Judged, ShownEvent } from './protocol.ts';
+import { eventsSection } from './events-view.ts';
+import type { Judged } from './protocol.ts';
 import { verdictBanner } from './verdict-view.ts';
 import { formatBytes, formatCount, formatTimeUs, kindTitle } from './words.ts';
-
-/** Cards that are made at once; a button makes as many again, and printing makes all. */
-const CARDS_A_TIME = 20;
 
 export function reportView(judged: Judged): HTMLElement {
   const { report } = judged;
@@ -84,89 +81,7 @@ function answerOf({
   end,
 }: NonNullable<Judged['report']['bundle']>): string {
   const rest = unevaluated === 0 ? '' : `, ${unevaluated} cannot be evaluated`;
-  if (mode !== 'complete') return `a selection: ${formatCount(matched, 'event matches', 'events match')}${rest}`;
-  return `complete over indices ${start} to ${end - 1}: ${examined} examined, ${matched} match${rest}`;
-}
-
-function eventsSection({ report, events, head }: Judged): HTMLElement | undefined {
-  const { shown, total, overrides, denied, failed } = events;
-  if (shown.length === 0) return undefined;
-  // An answer that is open at its end is not complete, and every event in it can be proven all the same.
-  const holds = (name: string): boolean =>
-    report.claims.some(({ claim, result }) => claim === name && result === 'pass');
-  const isProven = report.verdict !== 'FAIL' && holds('log-signature') && holds('witnesses');
-  const counts = [
-    formatCount(total, 'event', 'events'),
-    ...(overrides > 0 ? [`${overrides} break-glass`] : []),
-    ...(denied > 0 ? [`${denied} denied`] : []),
-    ...(failed > 0 ? [`${failed} failed`] : []),
-  ];
-  const cards = h('div', { class: 'cards' });
-  const more = h('p', { class: 'more no-print' });
-  let next = 0;
-  const show = (count: number): void => {
-    const batch = shown.slice(next, next + count);
-    next += batch.length;
-    cards.append(...batch.map((event) => cardOf(event)));
-    const rest = shown.length - next;
-    more.replaceChildren();
-    if (rest > 0) {
-      const button = h('button', { type: 'button' }, `Show ${Math.min(CARDS_A_TIME, rest)} more`);
-      button.addEventListener('click', () => {
-        const first = next;
-        show(CARDS_A_TIME);
-        focusCard(cards.children[first]);
-      });
-      more.append(button);
-    }
-  };
-  const cardOf = (event: ShownEvent): HTMLElement =>
-    eventCard(event, {
-      ...{ head, isProven, headingLevel: 'h5' },
-      existedBy: report.existed_by,
-      withPath: shown.length === 1,
-    });
-  show(CARDS_A_TIME);
-  window.addEventListener('beforeprint', () => {
-    if (cards.isConnected) show(shown.length);
-  });
-  const section = [
-    overrides > 0 &&
-      total > 1 &&
-      h('p', { class: 'aside' }, 'Break-glass events come first; the others follow in the order of the log.'),
-    shown.length < total &&
-      h('p', { class: 'aside' }, `${shown.length} of them are shown here. All ${total} were verified.`),
-    cards,
-    more,
-  ];
-  if (report.verdict !== 'FAIL') {
-    return h(
-      'section',
-      { class: 'events' },
-      h('h4', {}, counts.join(', ')),
-      report.verdict !== 'PASS' && unproven(report.verdict),
-      ...section,
-    );
-  }
-  return h(
-    'details',
-    { class: 'events unproven' },
-    h('summary', {}, `${counts.join(', ')}: what the file says, and nothing proves`),
-    unproven(report.verdict),
-    ...section,
-  );
-}
-
-function unproven(verdict: 'FAIL' | 'INCOMPLETE'): HTMLElement {
-  const text =
-    verdict === 'FAIL'
-      ? 'The file failed. None of these events is proven.'
-      : 'The verdict is not PASS. Read each event together with the claims above.';
-  return h('p', { class: 'warning' }, text);
-}
-
-function focusCard(card: Element | undefined): void {
-  if (!(card instanceof HTMLElement)) return;
-  card.tabIndex = -1;
-  card.focus();
+  const size = `over indices ${start} to ${end - 1}: ${examined} examined, ${matched} match${rest}`;
+  if (mode === 'selected') return `a selection: ${formatCount(matched, 'event matches', 'events match')}${rest}`;
+  return mode === 'sample' ? `a drawn sample ${size}` : `complete ${size}`;
 }

@@ -23,6 +23,14 @@ const CLAIMS: Readonly<Record<string, string>> = {
   inclusion: 'The entry is in the tree',
   'producer-signature': 'Signed by the producer',
   fork: 'Two heads that cannot both be true',
+  'producer-signatures': 'Signed by the producers',
+  commit: 'The sample was ordered beforehand',
+  reveal: 'The auditor revealed what was committed to',
+  head: 'The head came after the order',
+  drand: 'Public randomness is in the seed',
+  seed: 'The seed follows from all of these',
+  history: 'No earlier try is hidden',
+  sample: 'The events are the ones that were drawn',
 };
 
 /** A claim without a title is shown by its name. */
@@ -63,7 +71,7 @@ export function shortHash(hash: Uint8Array): string {
   return `${hex.slice(0, 6)}…${hex.slice(-4)}`;
 }
 
-/** RFC 3339 in UTC with six decimals. */
+/** RFC 3339 in UTC with six decimals; also for a time that no calendar has, which an entry can say. */
 export function formatTimeUs(timeUs: number): string {
   const milliseconds = Math.floor(timeUs / 1000);
   const date = new Date(milliseconds);
