@@ -1,9 +1,10 @@
 /**
- * npm run bench:evidence -- [--events N] [--json FILE]
+ * npm run bench:evidence -- [--events N] [--browser] [--json FILE]
  *
  * What evidence costs: from the request to the verdict by the command line, as an auditor runs it, against a network of a
  * log and three witnesses in processes of their own; then verification alone, in a process whose heap is bounded to 1 GiB,
- * for 1,000, 10,000 and 100,000 matches; and bytes per match and per event that is none. Every verdict has to be PASS with
+ * for 1,000, 10,000 and 100,000 matches; the same in the browser verifier, where a Chromium is on the machine (--browser);
+ * and bytes per match and per event that is none. Every verdict has to be PASS with
  * the right counts: a fast wrong answer fails.
  *
  * Events are those of DESIGN.md, about 590 bytes, one in a hundred of them a `role.revoke`. The log's own entries are in
@@ -18,8 +19,15 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { describeMachine, machineLines } from './lib/machine.ts';
 import { CLI, type NetworkProcess, startNetwork } from './lib/network-process.ts';
+import { type BrowserRun, verifyInBrowser } from './lib/verify-in-browser.ts';
 
-const { values } = parseArgs({ options: { events: { type: 'string', default: '100000' }, json: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    events: { type: 'string', default: '100000' },
+    browser: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
 const maxEvents = Number(values.events);
 const SIZES: readonly number[] = [1_000, 10_000, 100_000].filter((size) => size <= maxEvents);
 /** The bound for a range of 10,000 events, from request to verdict. */
@@ -41,6 +49,7 @@ interface Row {
   readonly bundleBytes: number;
   readonly verifySeconds: number;
   readonly peakMiB: number;
+  readonly browser?: BrowserRun;
 }
 
 const machine = describeMachine(`npm run bench:evidence -- ${process.argv.slice(2).join(' ')}`.trim());
@@ -106,6 +115,9 @@ async function measure({ file: networkFile, network }: NetworkProcess, query: st
   const { seconds, peakMiB, examined }: Readonly<Record<string, number>> = JSON.parse(once.stdout);
   if (examined !== end - start || seconds === undefined || peakMiB === undefined) throw new Error(once.stdout);
   const bundleBytes = (await stat(file)).size;
+  const browser = values.browser ? await verifyInBrowser(file, await readFile(network.policy, 'utf8')) : undefined;
+  if (browser !== undefined && browser.verdict !== 'PASS')
+    throw new Error(`not verified in the browser: ${browser.verdict}`);
   const question = query === '' ? 'everything' : query;
   const row = {
     question,
@@ -115,6 +127,7 @@ async function measure({ file: networkFile, network }: NetworkProcess, query: st
     bundleBytes,
     verifySeconds: seconds,
     peakMiB,
+    ...(browser !== undefined && { browser }),
   };
   process.stderr.write(`${JSON.stringify(row)}\n`);
   return row;
@@ -142,14 +155,19 @@ function event(i: number): object {
 
 function tableOf(rows: readonly Row[]): string {
   const head =
-    '| question | events of the range | matches | request to verdict, s | zip, bytes | per event of the range | verify alone, s | events/s | peak memory, MiB |';
+    '| question | events of the range | matches | request to verdict, s | zip, bytes | per event of the range | verify alone, s | events/s | peak memory, MiB | in the browser, s | events/s | peak memory, MiB |';
   const lines = rows.map((row) => {
-    const { question, range, matched, requestToVerdictSeconds, bundleBytes, verifySeconds, peakMiB } = row;
+    const { question, range, matched, requestToVerdictSeconds, bundleBytes, verifySeconds, peakMiB, browser } = row;
     const cells = [
       ...[question, range, matched, requestToVerdictSeconds.toFixed(1), bundleBytes, Math.round(bundleBytes / range)],
       ...[verifySeconds.toFixed(2), Math.round(range / verifySeconds), peakMiB],
+      ...(browser === undefined ? ['', '', ''] : browserCells(range, browser)),
     ];
     return `| ${cells.join(' | ')} |`;
   });
-  return `${head}\n|${'---|'.repeat(9)}\n${lines.join('\n')}\n`;
+  return `${head}\n|${'---|'.repeat(12)}\n${lines.join('\n')}\n`;
+}
+
+function browserCells(range: number, { verifyMs, peakBytes }: BrowserRun): readonly (string | number)[] {
+  return [(verifyMs / 1_000).toFixed(2), Math.round((1_000 * range) / verifyMs), Math.round(peakBytes / 1024 / 1024)];
 }
