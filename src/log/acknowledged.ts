@@ -43,7 +43,11 @@ export async function openAcknowledged(path: string): Promise<AcknowledgedFile> 
         throw failed(path, error);
       }
     },
-    close: () => file.close(),
+    close: async () => {
+      // A stopped log is copied and carried about: what it promised goes with it.
+      await file.sync().catch(() => undefined);
+      await file.close();
+    },
   };
 }
 

@@ -92,12 +92,9 @@ export class HeadKeeper {
     return accepted;
   }
 
-  /** Signs what no head covers yet, so that the guard knows of everything that was acknowledged. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#signing;
-    const isCovered = this.#head?.checkpoint.size === this.#options.durableState().range.size;
-    if (!isCovered && this.#refusal === undefined) await this.#sign();
   }
 
   #tick(): void {

@@ -18,8 +18,9 @@ import { type Policy, parsePolicy } from '../../proofs/policy.ts';
 import type { Store } from '../store/contract.ts';
 import { openLevelStore } from '../store/leveldb.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
+import { readAcknowledged } from './acknowledged.ts';
 import { type CopySource, fetchEntries, findCopy } from './fetch-copy.ts';
-import { readGuard, writeGuard } from './guard.ts';
+import { ACKNOWLEDGED_FILE, readGuard, writeGuard } from './guard.ts';
 import { EMPTY_STATE, integrate, type TreeState } from './integrate.ts';
 import { rootAt } from './prove.ts';
 import type { RestoredEntries } from './restore-entries.ts';
@@ -56,6 +57,8 @@ export interface RestoreOptions {
   readonly acceptSilentWitnesses: boolean;
   /** Go on although no quorum stands behind the copy: the log's own signature is then all there is. */
   readonly acceptNoQuorum: boolean;
+  /** Go on without entries that were acknowledged after the newest head: no copy can have them. */
+  readonly acceptLostAcknowledged?: boolean;
   /** Told of entries that are written, and how many there will be. */
   readonly onProgress: (done: number, total: number) => void;
 }
@@ -70,6 +73,8 @@ export interface Restored {
   readonly silent: readonly string[];
   /** Entries up to here are vouched for by a quorum of the policy; those after it by the log's own signature. */
   readonly quorumSize: number;
+  /** Entries that were acknowledged and that no head covered: they are lost. */
+  readonly lostAcknowledged: number;
   /** Whether the restored head is public at once, or has to be cosigned again first. */
   readonly published: boolean;
 }
@@ -89,6 +94,7 @@ export async function restoreLog(options: RestoreOptions): Promise<Restored> {
     throw new RestoreError('unreachable', `these could hold a newer head, and do not answer: ${silent.join('; ')}`);
   }
   refuseNewer(copy.size, heads);
+  const lostFrom = await refuseAcknowledged(options, copy.size);
   const all = [copy, ...heads];
   const vouched = quorumSize(policy, all);
   if (vouched === 0 && copy.size > 0 && !acceptNoQuorum) {
@@ -97,7 +103,32 @@ export async function restoreLog(options: RestoreOptions): Promise<Restored> {
   const published = await build(options, policy, source, copy, all);
   const agrees = heads.map(({ holder, size }) => ({ holder, size }));
   const { size, root } = copy;
-  return { size, root, from: source.prefix, agrees, silent, quorumSize: vouched, published };
+  return {
+    size,
+    root,
+    lostAcknowledged: lostFrom,
+    from: source.prefix,
+    agrees,
+    silent,
+    quorumSize: vouched,
+    published,
+  };
+}
+
+/** How many entries were acknowledged beyond the copy. Throws RestoreError `behind` unless that is accepted. */
+async function refuseAcknowledged(
+  { directory, origin, acceptLostAcknowledged }: RestoreOptions,
+  copySize: number,
+): Promise<number> {
+  const known = await readAcknowledged(join(directory, ACKNOWLEDGED_FILE));
+  if (known === undefined || known.origin !== origin || known.size <= copySize) return 0;
+  if (acceptLostAcknowledged === true) return known.size - copySize;
+  throw new RestoreError(
+    'behind',
+    `the copy has ${copySize} entries, and ${known.size} were acknowledged to their producers: entries ${copySize} to ` +
+      `${known.size - 1} are not in it, and no head covered them yet. Look for a newer copy first. If there is none, ` +
+      '--accept-lost-acknowledged goes on without them; their producers have to send them again.',
+  );
 }
 
 async function collectHeads(
@@ -145,6 +176,7 @@ async function build(
     }
     // From here on the log knows which head it has to hold; without a database it signs nothing.
     await writeGuard(join(directory, 'guard'), { origin, size, root });
+    await rm(join(directory, ACKNOWLEDGED_FILE), { force: true });
     await rename(building, join(directory, 'db'));
     await syncDirectory(directory);
   } catch (error) {

@@ -19,6 +19,7 @@ interface RestoreFlags {
   readonly pin: readonly string[];
   readonly acceptSilentWitnesses?: boolean;
   readonly acceptNoQuorum?: boolean;
+  readonly acceptLostAcknowledged?: boolean;
   readonly json?: boolean;
 }
 
@@ -59,6 +60,7 @@ export function restoreVerb(io: Io): Command {
     .option('--pin <FILE>', 'a head that somebody kept, which must agree; repeatable', collect, [])
     .option('--accept-silent-witnesses', 'go on although witnesses do not answer that may hold a newer head')
     .option('--accept-no-quorum', "go on although only the log's own signature stands behind the copy")
+    .option('--accept-lost-acknowledged', 'go on without entries that were acknowledged after the newest head')
     .option('--json', 'print JSON')
     .action((flags: RestoreFlags) => restore(io, flags));
 }
@@ -85,6 +87,7 @@ async function restore(io: Io, flags: RestoreFlags): Promise<void> {
       pins,
       acceptSilentWitnesses: flags.acceptSilentWitnesses === true,
       acceptNoQuorum: flags.acceptNoQuorum === true,
+      acceptLostAcknowledged: flags.acceptLostAcknowledged === true,
       onProgress: (done, total) => {
         progress ??= startProgress(io, 'restored', total);
         progress.update(done);
@@ -107,7 +110,7 @@ function report(
   restored: Restored,
   lost: readonly string[],
 ): void {
-  const { size, root, from, agrees, silent, quorumSize, published } = restored;
+  const { size, root, from, agrees, silent, quorumSize, published, lostAcknowledged } = restored;
   const result = {
     origin,
     size,
@@ -129,6 +132,9 @@ function report(
     ...(lost.length === 0
       ? []
       : [`lost       ${lost.join(', ')} of these entries; their receipts and proofs are good`]),
+    ...(lostAcknowledged === 0
+      ? []
+      : [`lost       ${lostAcknowledged} entries that were acknowledged after the newest head; have them sent again`]),
     `start it   countersign serve --data ${data}`,
   ]);
 }
