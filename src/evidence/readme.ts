@@ -4,9 +4,9 @@ import { describeFilter } from '../../proofs/filter.ts';
 import type { BundleManifest } from '../../proofs/manifest.ts';
 import { formatTimeUs } from '../trail/time.ts';
 
-type About = Pick<BundleManifest, 'origin' | 'mode' | 'query' | 'range' | 'size' | 'counts'>;
+type About = Pick<BundleManifest, 'origin' | 'mode' | 'query' | 'range' | 'size' | 'counts' | 'control'>;
 
-export function readmeText({ origin, mode, query, range, size, counts }: About): string {
+export function readmeText({ origin, mode, query, range, size, counts, control }: About): string {
   const answers = {
     complete: `All ${counts.population} events of the range were examined; ${counts.matched} match. That nothing is left out can be checked.`,
     selected: `A selection of ${counts.matched} events. It does not show that there are no others.`,
@@ -14,10 +14,11 @@ export function readmeText({ origin, mode, query, range, size, counts }: About):
   };
   const answer = answers[mode];
   const [from, to] = [query.fromUs, query.toUs].map((us) => (us === undefined ? undefined : formatTimeUs(us)));
+  const asked = control ? `\nAsked for ${control.id}, question ${control.part}` : '';
   return `EVIDENCE FROM AN AUDIT LOG
 
 Log       ${origin}
-Question  ${describeFilter(query)}
+Question  ${describeFilter(query)}${asked}
 Time      ${from ?? 'from the beginning'} to ${to ?? 'the end'}, the end not included
 Events    ${range.start} to before ${range.end}, of ${size} under the checkpoint
 Answer    ${answer}

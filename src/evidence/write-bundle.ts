@@ -80,7 +80,7 @@ export async function writeBundle(job: BundleJob): Promise<WrittenBundle> {
 
 async function writeFiles(job: BundleJob): Promise<BundleManifest> {
   const { log, plan, checkpoint, hasher } = job;
-  const { mode, asked, filter: query, range, pinned } = plan;
+  const { mode, asked, filter: query, range, pinned, control } = plan;
   const { origin, size } = parseCheckpoint(checkpoint).checkpoint;
   const files = new Map<string, FileDigest>();
   const write = async (name: string, fill: Parameters<typeof writeDigestFile>[1]): Promise<void> => {
@@ -118,10 +118,9 @@ async function writeFiles(job: BundleJob): Promise<BundleManifest> {
   }
   await write(RELATED_FILE, (out) => writeRelated(job, size, out));
   await writeText(POLICY_FILE, log.policyText);
-  await writeText(README_FILE, readmeText({ origin, mode, query, range, size, counts }));
+  await writeText(README_FILE, readmeText({ origin, mode, query, range, size, counts, control }));
 
   const scope = scopeJson(plan.scope);
-  const { control } = plan;
   const manifest = { origin, mode, asked, query, scope, range, size, pinned, counts, files, limits: LIMITS, control };
   const bytes = formatManifest(manifest);
   const written = (name: string, text: string) => writeDigestFile(path.join(job.scratch, name), (out) => out(text));
