@@ -49,6 +49,7 @@ describe('the README', () => {
       'cosign',
       'publish',
       'prove',
+      'scrub',
       'verify',
     ];
     expect(stages).toEqual(flow);
