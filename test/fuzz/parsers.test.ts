@@ -31,6 +31,8 @@ import { openNote } from '../../proofs/open-note.ts';
 import { formatOpenedEvent, parseOpenedEvent } from '../../proofs/opened-event.ts';
 import { formatPinBlock, formatPinCode, parsePin, pinNote } from '../../proofs/pin.ts';
 import { checkCheckpoint, formatPolicy, parsePolicy } from '../../proofs/policy.ts';
+import { COMMIT_SAMPLE, readSampleCommit, sampleCommitJson } from '../../proofs/sample-entries.ts';
+import { formatSampleReport, parseSampleReport } from '../../proofs/sample-report.ts';
 import {
   decodeEntryBundle,
   decodeTile,
@@ -117,7 +119,32 @@ const cborSeeds: CborValue[] = [
 ];
 const jsonSeeds = ['{"a":[1,2.5,-1.5e-9],"b":null,"é":"\\n\\u0001"}', '[]', '"text"', '1e-7', 'true', '{"":{}}'];
 
+const sampleCommit = canonicalJson(
+  sampleCommitJson({
+    ...{ nonceHash: leaf, operatorNonce: leaf, range: { start: 4, end: 33 }, strata: 'class', delay: 1 },
+    query: { filters: new Map([['action', ['role.*']]]), toUs: 1_767_882_727_123_456 },
+    design: { kind: 'attributes', confidence: 95, tolerableBp: 500, deviations: 1 },
+    ...{ drandRound: 1_000, number: 1, previous: 35 },
+  }),
+);
+const sampleReport = formatSampleReport({
+  ...{ commit: 41, reveal: 44, head: { size: 43, root: leaf, proof: [leaf] }, seed: leaf },
+  strata: [{ name: 'access', population: 29, drawn: [17, 5, 30] }],
+});
+
 const parsers: readonly Parser<unknown>[] = [
+  parser({
+    name: 'commits of samples',
+    seeds: [sampleCommit],
+    parseText: (given) => readSampleCommit({ action: COMMIT_SAMPLE, context: { sample: parseCanonicalJson(given) } }),
+    again: (commit) => canonicalJson(sampleCommitJson(commit)),
+  }),
+  parser({
+    name: 'reports of samples',
+    seeds: [sampleReport],
+    parse: (given) => parseSampleReport(given),
+    again: formatSampleReport,
+  }),
   parser({
     name: 'decimal numbers',
     seeds: ['0', '7', '20852163', '9007199254740991'],
