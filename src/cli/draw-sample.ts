@@ -10,7 +10,8 @@ import { base64Encode } from '../../proofs/bytes.ts';
 import { parseCheckpoint } from '../../proofs/checkpoint.ts';
 import { type Policy, parsePolicy } from '../../proofs/policy.ts';
 import { NONCE_BYTES, nonceHash } from '../../proofs/sample-draw.ts';
-import { awaitCheckpoint } from './await-checkpoint.ts';
+import { awaitCheckpoint, readCheckpoint } from './await-checkpoint.ts';
+import { checkAsked } from './check-sample.ts';
 import { parseAnswer, send, unexpectedAnswer, withRetries } from './client.ts';
 import { CliError } from './errors.ts';
 import { type FetchedBundle, fetchBundle } from './fetch-bundle.ts';
@@ -66,9 +67,11 @@ export async function commitSample(
   question: SampleQuestion,
 ): Promise<SampleAnswer> {
   const nonce = new Uint8Array(randomBytes(NONCE_BYTES));
+  const published = (await readCheckpoint(io, target, undefined))?.size ?? 0;
   const content: SampleFile = {
     ...{ format: 'countersign/sample-file/v1', log: target.logUrl, nonce: base64Encode(nonce) },
     asked: { ...question, nonce_hash: base64Encode(nonceHash(nonce)) },
+    published,
   };
   await createSampleFile(file, content);
   const answer = await tellCommit(io, target, file, content);
@@ -102,6 +105,7 @@ export async function drawSample(io: Io, target: Target, request: DrawRequest): 
   const pin = committed === undefined ? fixed : committedFile(file);
   const question = { pinned_size: committed === undefined ? size : parseCheckpoint(committed).checkpoint.size };
   const fetched = await fetchBundle(io, target, { path: `samples/${sample}/report`, question, out, timeoutMs });
+  await checkAsked(kept, out);
   return { fetched, pin };
 }
 

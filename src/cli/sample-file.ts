@@ -3,9 +3,9 @@
  * before the draw, and is written before the log is told of it: a crash in between loses nothing but a commit.
  *
  *   { "format": "countersign/sample-file/v1", "log": "http://…/audit", "nonce": "<base64>", "asked": { as it was sent },
- *     "sample": 41, "head_size": 43, "drand_round": null }
+ *     "published": 40, "sample": 41, "head_size": 43, "drand_round": null }
  *
- * The last three are there once the log has answered.
+ * `published` is the size of the newest checkpoint before that. The last three are there once the log has answered.
  */
 import { open } from 'node:fs/promises';
 import { type Static, Type } from '@sinclair/typebox';
@@ -21,6 +21,7 @@ const SampleFile = Type.Object(
     log: Type.String(),
     nonce: Type.String(),
     asked: Type.Record(Type.String(), Type.Unknown()),
+    published: Type.Optional(index),
     sample: Type.Optional(index),
     head_size: Type.Optional(index),
     drand_round: Type.Optional(Type.Union([index, Type.Null()])),

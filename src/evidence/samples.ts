@@ -76,6 +76,9 @@ export interface Samples {
 /** One entry more, so that not even the commit alone decides the root. */
 export const DEFAULT_DELAY = 1;
 
+/** Commits of one auditor: every report shows all of them. */
+export const MAX_SAMPLES = 10_000;
+
 export interface SamplesOptions {
   readonly log: Log;
   readonly trail: Pick<Trail, 'recorder'>;
@@ -146,6 +149,12 @@ class LogSamples {
       // The answer was lost, and the request came again: a nonce names its commit.
       const known = own.find((one) => equalBytes(one.commit.nonceHash, request.nonceHash));
       if (known !== undefined) return known;
+      if (own.length >= MAX_SAMPLES) {
+        throw new EvidenceError(
+          'invalid-sample-request',
+          `You have committed to ${own.length} samples: no more are taken.`,
+        );
+      }
       const commit: SampleCommit = {
         ...{ nonceHash: request.nonceHash, operatorNonce: this.#options.randomBytes(NONCE_BYTES) },
         ...{ query: filter, range, design, strata, delay, drandRound },

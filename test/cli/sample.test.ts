@@ -81,6 +81,27 @@ describe('countersign sample', () => {
       expect(await run('sample', 'verify', report)).toMatchObject({ code: 0 });
     }));
 
+  it.each([
+    ['question', { query: 'action:role.revoke' }],
+    ['size', { design: { size: 4 } }],
+    ['strata', { strata: 'class' }],
+    ['beginning', { from: '2026-01-08T14:32:07.000001Z' }],
+    ['end', { to: '2026-01-08T14:32:07.000001Z' }],
+    ['nonce', { nonce_hash: 'AAAA' }],
+    ['drand round', { drand_round: 5 }],
+  ])('does not take a sample for which the log committed to another %s', (what, changes) =>
+    atDesk(async ({ directory, run }) => {
+      const file = path.join(directory, 's.json');
+      await run('sample', 'commit', 'action:role.*', '--size', '3', '--out', file);
+      // As if this had been asked for, and the log had understood something else.
+      const kept = JSON.parse(await readFile(file, 'utf8'));
+      await writeFile(file, JSON.stringify({ ...kept, asked: { ...kept.asked, ...changes } }));
+      const drawn = await run('sample', 'draw', file, '--out', path.join(directory, 's.zip'));
+      expect(drawn.code).not.toBe(0);
+      expect(drawn.err).toContain(`the log committed to another ${what} than you asked for`);
+    }),
+  );
+
   it('asks for one size, and says how many a design needs', () =>
     atDesk(async ({ directory, run }) => {
       const out = ['--out', path.join(directory, 's.json')];
