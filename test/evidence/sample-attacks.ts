@@ -79,6 +79,8 @@ export async function sampleFiles(): Promise<readonly CorpusFile[]> {
   await told('sample-population-ends-one-early', { range: { start: 4, end: 32 } }, mismatch('commit', COMMIT));
   const late = { range: { start: 4, end: 39 }, query: { ...commitOf({}, START_US).query, toUs: timeOf(39) } };
   await told('sample-of-events-to-come', { commit: late }, mismatch('commit', COMMIT));
+  const nothing = { filters: new Map([['action', ['no.such']] as const]), fromUs: timeOf(4), toUs: timeOf(33) };
+  await told('sample-of-nothing', { commit: { query: nothing } }, incomplete('sample'));
   await told('sample-member-hidden', { withheld: new Map([[first, ['action']]]) }, incomplete('completeness'));
   add(
     'sample-of-another-question-resigned',
