@@ -15,6 +15,7 @@ import {
   containerRow,
   emptySet,
   type OffsetSet,
+  openContainer,
   tailRows,
 } from './postings.ts';
 
@@ -151,7 +152,7 @@ async function readMany(store: Store, keys: readonly Uint8Array[]): Promise<read
 
 function fill(set: OffsetSet, row: { readonly key: Uint8Array; readonly value: Uint8Array }, hasher: Hasher): boolean {
   try {
-    addContainer(set, row, hasher);
+    addContainer(set, openContainer(row, hasher));
     return true;
   } catch (error) {
     if (error instanceof LogError) return false;

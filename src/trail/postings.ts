@@ -91,20 +91,28 @@ export function emptySet(): OffsetSet {
   return new Uint32Array(BLOCK_EVENTS / 32);
 }
 
-export function addOffsets(set: OffsetSet, offsets: readonly number[]): void {
+export function addOffsets(set: OffsetSet, offsets: Iterable<number>): void {
   for (const offset of offsets) set[offset >>> 5] = (set[offset >>> 5] ?? 0) | (1 << (offset & 31));
 }
 
-/** Adds a container's offsets to the set. Throws LogError `corrupt-data`. */
-export function addContainer(set: OffsetSet, row: PutRow, hasher: Hasher): void {
+/** What a container says: its offsets, or where there are many the set of them. */
+export type Container = Uint16Array | OffsetSet;
+
+/** Throws LogError `corrupt-data`. */
+export function openContainer(row: PutRow, hasher: Hasher): Container {
   const value = openRow(row, hasher);
-  if (value[0] === LIST) {
-    addOffsets(set, decodeOffsets(value.subarray(1)));
-    return;
-  }
+  if (value[0] === LIST) return decodeOffsets(value.subarray(1));
   if (value[0] !== BITMAP || value.length !== 1 + BITMAP_BYTES) throw damaged();
   const bitmap = new DataView(value.buffer, value.byteOffset + 1, BITMAP_BYTES);
-  for (let i = 0; i < set.length; i++) set[i] = (set[i] ?? 0) | bitmap.getUint32(4 * i, true);
+  const set = emptySet();
+  for (let i = 0; i < set.length; i++) set[i] = bitmap.getUint32(4 * i, true);
+  return set;
+}
+
+/** Adds a container's offsets to the set. */
+export function addContainer(set: OffsetSet, container: Container): void {
+  if (container instanceof Uint16Array) addOffsets(set, container);
+  else for (let i = 0; i < set.length; i++) set[i] = (set[i] ?? 0) | (container[i] ?? 0);
 }
 
 function bitmapBytes(offsets: readonly number[]): Uint8Array {
@@ -124,10 +132,10 @@ function encodeOffsets(offsets: readonly number[]): Uint8Array {
   return bytes;
 }
 
-function decodeOffsets(bytes: Uint8Array): readonly number[] {
+function decodeOffsets(bytes: Uint8Array): Uint16Array {
   if (bytes.length % 2 !== 0) throw damaged();
-  const offsets: number[] = [];
-  for (let i = 0; i < bytes.length; i += 2) offsets.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
+  const offsets = new Uint16Array(bytes.length / 2);
+  for (let i = 0; i < offsets.length; i++) offsets[i] = ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0);
   return offsets;
 }
 

@@ -7,6 +7,7 @@ import type { Hasher } from '../../proofs/hash.ts';
 import { containerKey, decodeBlockCount, encodeBlockCount, SEALED_KEY, tailFirstIndex, tailKey } from '../log/rows.ts';
 import { LogError } from '../log/types.ts';
 import type { PutRow, Row, Store } from '../store/contract.ts';
+import { CheckedRuns, type Run } from './checked-runs.ts';
 import {
   addContainer,
   addOffsets,
@@ -18,6 +19,7 @@ import {
   emptySet,
   type IndexedEvent,
   type OffsetSet,
+  openContainer,
 } from './postings.ts';
 
 /** Blocks read from the store at once: one at first, because it often has a whole page; then twice as many each time. */
@@ -50,6 +52,7 @@ export class SearchIndex {
   readonly #store: Store;
   readonly #hasher: Hasher;
   readonly #onFailure: (error: unknown) => void;
+  readonly #checked = new CheckedRuns();
   /** Blocks that are not sealed, by number; the last one is still growing. */
   readonly #open = new Map<number, BlockTerms>();
   #sealedBlocks: number;
@@ -142,29 +145,40 @@ export class SearchIndex {
       }
     }
     const sealedEnd = Math.min(to, this.#sealedBlocks);
-    for (const row of await this.#containers(terms, from, sealedEnd)) {
-      addContainer(setOf(blockOf(row)), row, this.#hasher);
+    if (from >= sealedEnd) return sets;
+    for (const run of await this.#runs(terms, from, sealedEnd)) {
+      for (const [block, container] of run) addContainer(setOf(block), container);
     }
     return sets;
   }
 
-  /** What is stored of these terms in the sealed blocks [from, to). Few blocks are looked up, of many a term is a range. */
-  async #containers(terms: readonly string[], from: number, to: number): Promise<readonly PutRow[]> {
-    if (from >= to) return [];
+  /** What each of the terms has in the sealed blocks [from, to). */
+  async #runs(terms: readonly string[], from: number, to: number): Promise<readonly Run[]> {
+    const known = terms.map((term) => this.#checked.get(term, from, to));
+    const missing = terms.filter((_, i) => known[i] === undefined);
+    const read = await this.#readRuns(missing, from, to);
+    for (const [i, term] of missing.entries()) this.#checked.put(term, from, to, read[i] ?? []);
+    let next = 0;
+    return known.map((run) => run ?? read[next++] ?? []);
+  }
+
+  /** Few blocks are looked up; of many, a term is a range. */
+  async #readRuns(terms: readonly string[], from: number, to: number): Promise<readonly Run[]> {
     if (to - from > MAX_LOOKED_UP_BLOCKS) {
-      const ranges = terms.map((term) => ({
-        gte: containerKey(term, from),
-        lt: containerKey(term, to),
-        limit: to - from,
-      }));
-      return (await Promise.all(ranges.map((range) => this.#store.range(range)))).flat();
+      const bounds = terms.map((term) => ({ gte: containerKey(term, from), lt: containerKey(term, to) }));
+      const found = await Promise.all(bounds.map((range) => this.#store.range({ ...range, limit: to - from })));
+      return found.map((rows) => rows.map((row) => [blockOf(row), openContainer(row, this.#hasher)] as const));
     }
-    const keys = terms.flatMap((term) => Array.from({ length: to - from }, (_, i) => containerKey(term, from + i)));
+    const blocks = Array.from({ length: to - from }, (_, i) => from + i);
+    const keys = terms.flatMap((term) => blocks.map((block) => containerKey(term, block)));
     const values = await this.#store.getMany(keys);
-    return keys.flatMap((key, i) => {
-      const value = values[i];
-      return value === undefined ? [] : [{ key, value }];
-    });
+    return terms.map((_, i) =>
+      blocks.flatMap((block, j) => {
+        const [key, value] = [keys[i * blocks.length + j], values[i * blocks.length + j]];
+        if (key === undefined || value === undefined) return [];
+        return [[block, openContainer({ key, value }, this.#hasher)] as const];
+      }),
+    );
   }
 
   #block(index: number): BlockTerms {
