@@ -48,10 +48,10 @@ export function describeEvent({
   rule,
   ...rest
 }: AnsweredEvent): DescribedEvent {
-  const outcome = textAt(event, 'outcome', 'result') ?? '?';
+  const outcome = textAt(event, 'outcome', 'result');
   const marks = [
     ...(break_glass ? ['BREAK-GLASS'] : []),
-    ...(outcome === 'success' ? [] : [MARKS[outcome] ?? outcome]),
+    ...(outcome === undefined ? ['(outcome not shown)'] : outcome === 'success' ? [] : [MARKS[outcome] ?? outcome]),
   ];
   const action = textAt(event, 'action') ?? '(action not shown)';
   const target = named(memberAt(event, 'target'));
@@ -63,7 +63,7 @@ export function describeEvent({
   return {
     heading: [...marks, title ?? action].join('  '),
     who: describeActor(event['actor']),
-    what: `${action}${target === '' ? '' : ` of ${target}`}: ${outcome}${code === undefined ? '' : ` (${code})`}`,
+    what: `${action}${target === '' ? '' : ` of ${target}`}: ${outcome ?? '?'}${code === undefined ? '' : ` (${code})`}`,
     why: describeWhy(event),
     rule: rule === null ? [] : describeRule(rule),
     changed: describeChanges(event['changes'], outcome),
@@ -184,9 +184,9 @@ function describeWhy(event: AnsweredEvent['event']): string {
   ].join(', ');
 }
 
-function describeChanges(changes: JsonValue | undefined, outcome: string): readonly string[] {
+function describeChanges(changes: JsonValue | undefined, outcome: string | undefined): readonly string[] {
   if (!Array.isArray(changes)) return [];
-  const asked = outcome === 'success' ? '' : 'not carried out: ';
+  const asked = outcome === 'denied' || outcome === 'failure' ? 'not carried out: ' : '';
   return changes.map((change: JsonValue) => {
     const path = textAt(change, 'path');
     const record = memberAt(change, 'record');

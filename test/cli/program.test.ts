@@ -176,7 +176,7 @@ describe('countersign verify', () => {
     withEvidence(async ({ event, policy }) => {
       const { code, out } = await cli(['verify', event, '--policy', policy]);
       expect(code).toBe(0);
-      expect(out).toMatch(/^PASS {2}.*b\.json {2}\(index 1\)/);
+      expect(out).toMatch(/^PASS {2}.*b\.json {2}\(index 1\)/m);
       for (const limit of LIMITS) expect(out).toContain(limit);
     }));
 

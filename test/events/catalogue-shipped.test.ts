@@ -111,13 +111,15 @@ describe('both', () => {
 
 describe("the log's own actions", () => {
   it('all have titles, and no title is without an action', async () => {
-    const source = path.resolve(import.meta.dirname, '../../src');
     const used = new Set<string>();
-    for (const file of await readdir(source, { recursive: true })) {
-      if (!/\.tsx?$/.test(file) || file.endsWith('own-actions.ts')) continue;
-      const text = await readFile(path.join(source, file), 'utf8');
-      // The type of a message is no action.
-      for (const [, action = ''] of text.matchAll(/(?<!type: )'(countersign(?:\.[a-z_-]+)+)'/g)) used.add(action);
+    for (const folder of ['src', 'proofs']) {
+      const source = path.resolve(import.meta.dirname, '../..', folder);
+      for (const file of await readdir(source, { recursive: true })) {
+        if (!/\.tsx?$/.test(file) || file.endsWith('own-actions.ts')) continue;
+        const text = await readFile(path.join(source, file), 'utf8');
+        // The type of a message is no action.
+        for (const [, action = ''] of text.matchAll(/(?<!type: )'(countersign(?:\.[a-z_-]+)+)'/g)) used.add(action);
+      }
     }
     expect([...used].sort()).toEqual([...titledOwnActions()].sort());
   });
