@@ -1,5 +1,5 @@
 /**
- * npm run bench:evidence -- [--events N] [--browser] [--json FILE]
+ * npm run bench:evidence -- [--sizes 1000,10000,100000] [--browser] [--json FILE]
  *
  * What evidence costs: from the request to the verdict by the command line, as an auditor runs it, against a network of a
  * log and three witnesses in processes of their own; then verification alone, in a process whose heap is bounded to 1 GiB,
@@ -7,8 +7,8 @@
  * and bytes per match and per event that is none. Every verdict has to be PASS with
  * the right counts: a fast wrong answer fails.
  *
- * Events are those of DESIGN.md, about 590 bytes, one in a hundred of them a `role.revoke`. The log's own entries are in
- * the range as well.
+ * Events are those of DESIGN.md without the rule, which nobody published: a finding for each of them would be evidence, too.
+ * They have about 560 bytes, and one in a hundred is a `role.revoke`. The log's own entries are in the range as well.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -23,13 +23,13 @@ import { type BrowserRun, verifyInBrowser } from './lib/verify-in-browser.ts';
 
 const { values } = parseArgs({
   options: {
-    events: { type: 'string', default: '100000' },
+    sizes: { type: 'string', default: '1000,10000,100000' },
     browser: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
-const maxEvents = Number(values.events);
-const SIZES: readonly number[] = [1_000, 10_000, 100_000].filter((size) => size <= maxEvents);
+/** Ascending: the same log grows from one to the next. */
+const SIZES: readonly number[] = values.sizes.split(',').map(Number);
 /** The bound for a range of 10,000 events, from request to verdict. */
 const LIMIT_SECONDS = 10;
 const LIMITED_SIZE = 10_000;
@@ -146,7 +146,7 @@ function event(i: number): object {
     action: i % 100 === 0 ? 'role.revoke' : 'role.grant',
     target: { type: 'user', id: `u_${(i * 7) % 5_000}` },
     outcome: { result: 'success' },
-    authorization: { decision: 'allow', rule: 'policy.access.grant.v3#owner', ticket: 'CHG-1204' },
+    authorization: { decision: 'allow', ticket: 'CHG-1204' },
     reason: 'on-call rotation',
     changes: [{ path: '/roles', before: ['member'], after: ['member', 'admin'] }],
     context: { ip: '203.0.113.40', request_id: `req_${i}`, granted_role: 'admin' },
