@@ -92,8 +92,11 @@ export async function startLog<Item, Result, Own>(
   function scheduleReload(delayMs: number): void {
     reloadTimer = setTimeout(() => {
       reloading = reload().catch((error: unknown) => {
-        stopped = `${error instanceof Error ? error.message : String(error)} (it is tried again)`;
-        if (!closed && !(error instanceof LogError)) scheduleReload(Math.min(MAX_RELOAD_MS, delayMs * 2));
+        const reason = error instanceof Error ? error.message : String(error);
+        // What was read back and does not hold together stays stopped: another try would read the same.
+        const isFinal = closed || error instanceof LogError;
+        stopped = isFinal ? reason : `${reason} (it is tried again)`;
+        if (!isFinal) scheduleReload(Math.min(MAX_RELOAD_MS, delayMs * 2));
       });
     }, delayMs);
     reloadTimer.unref();
