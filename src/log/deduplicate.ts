@@ -6,6 +6,7 @@ import { equalBytes } from '../../proofs/bytes.ts';
 import type { Prepared } from '../events/types.ts';
 import type { Store } from '../store/contract.ts';
 import { decodeIdRow, idKey } from './rows.ts';
+import { LogError } from './types.ts';
 
 /** An event whose id was taken before this group; `index` answers which. */
 export interface Taken {
@@ -13,10 +14,14 @@ export interface Taken {
   readonly sameContent: boolean;
 }
 
-/** Per event of a group: it is new, was taken before, or repeats the event at `position` of the same group. */
+/**
+ * Per event of a group: it is new, was taken before, or repeats the event at `position` of the same group. Where the row of its id
+ * is damaged it cannot be told: then it is refused, alone, and nothing is stored twice.
+ */
 export type Occurrence =
   | { readonly kind: 'new' }
   | ({ readonly kind: 'taken' } & Taken)
+  | { readonly kind: 'damaged'; readonly error: LogError }
   | { readonly kind: 'repeats'; readonly position: number; readonly sameContent: boolean };
 
 /** Ids in groups that were planned and are not durable yet. */
@@ -41,7 +46,8 @@ export async function findOccurrences(
   const firstPosition = new Map<string, number>();
   return events.map((event, position): Occurrence => {
     const row = rows[position];
-    const taken = inFlight[position] ?? (row === undefined ? undefined : decodeIdRow(row));
+    const taken = inFlight[position] ?? (row === undefined ? undefined : readIdRow(row));
+    if (taken instanceof LogError) return { kind: 'damaged', error: taken };
     if (taken !== undefined) {
       return { kind: 'taken', index: taken.index, sameContent: equalBytes(taken.contentMac, event.contentMac) };
     }
@@ -54,4 +60,13 @@ export async function findOccurrences(
     }
     return { kind: 'repeats', position: earlier, sameContent: equalBytes(original.contentMac, event.contentMac) };
   });
+}
+
+function readIdRow(row: Uint8Array): ReturnType<typeof decodeIdRow> | LogError {
+  try {
+    return decodeIdRow(row);
+  } catch (error) {
+    if (error instanceof LogError) return error;
+    throw error;
+  }
 }

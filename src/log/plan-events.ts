@@ -94,6 +94,7 @@ function resultAt(
       return { status: 'duplicate', index, logTime: decodeEntry(entry).logTime, leafHash: hasher.leaf(entry) };
     });
   }
+  if (occurrence?.kind === 'damaged') throw occurrence.error;
   const origin = occurrence?.kind === 'repeats' ? occurrence.position : position;
   const entry = sequenced.get(origin);
   if (entry === undefined) throw new LogError('log-stopped', 'an event was neither new nor known');

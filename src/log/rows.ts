@@ -6,7 +6,7 @@
  *   2 level:u8 index:u48    a full tile, 256 hashes                                  (written once)
  *   3 firstIndex:u48        a chunk of consecutive entries, as an entry bundle       (written once)
  *   4 firstIndex:u48        the disclosures of the same chunk                        (rewritten by an erasure)
- *   5 eventId 0 producerId  index:u48 and the content's MAC: idempotency for ever    (written once)
+ *   5 eventId 0 producerId  index:u48, the content's MAC, CRC-32: idempotency for ever (written once)
  *   6                       the newest signed head                                   (replaced by every signature)
  *   7                       the published checkpoint                                 (replaced by every publication)
  *   8 firstIndex:u48        search terms of one group, see src/trail/postings.ts     (deleted when its block is sealed)
@@ -17,6 +17,7 @@
  *
  * 4, 5, 8, 9 and 10 are rows of audit logs only, 11 of raw ones; the rest is the tree's, whatever its entries hold.
  */
+import { crc32 } from 'node:zlib';
 import { concatBytes, utf8Encode } from '../../proofs/bytes.ts';
 import type { Hash } from '../../proofs/hash.ts';
 import type { RangeOptions } from '../store/contract.ts';
@@ -26,6 +27,8 @@ const INDEX_BYTES = 6;
 /** Indices are 48-bit in keys: 2^48 events is 8,900 years at a thousand a second. */
 const MAX_INDEX = 2 ** 48 - 1;
 const MAC_BYTES = 16;
+/** No tree covers id rows: with one changed bit a known event would be taken for another. */
+const CRC_BYTES = 4;
 const BLOCK_BYTES = 4;
 
 const KIND = {
@@ -108,16 +111,22 @@ export function keyAfter(key: Uint8Array): Uint8Array {
 }
 
 export function encodeIdRow(index: number, contentMac: Uint8Array): Uint8Array {
-  const row = Buffer.allocUnsafe(INDEX_BYTES + contentMac.length);
+  const end = INDEX_BYTES + contentMac.length;
+  const row = Buffer.allocUnsafe(end + CRC_BYTES);
   writeIndex(row, 0, checkedIndex(index));
   row.set(contentMac, INDEX_BYTES);
+  row.writeUInt32BE(crc32(row.subarray(0, end)), end);
   return row;
 }
 
+/** Throws LogError `corrupt-data`. */
 export function decodeIdRow(row: Uint8Array): { readonly index: number; readonly contentMac: Uint8Array } {
-  if (row.length !== INDEX_BYTES + MAC_BYTES)
-    throw new LogError('corrupt-data', 'an event id row has the wrong length');
-  return { index: decodeIndex(row, 0), contentMac: row.slice(INDEX_BYTES) };
+  const end = INDEX_BYTES + MAC_BYTES;
+  const { buffer, byteOffset, length } = row;
+  const isWhole =
+    length === end + CRC_BYTES && new DataView(buffer, byteOffset).getUint32(end) === crc32(row.subarray(0, end));
+  if (!isWhole) throw new LogError('corrupt-data', 'an event id row is damaged; `countersign fsck` finds which');
+  return { index: decodeIndex(row, 0), contentMac: row.slice(INDEX_BYTES, end) };
 }
 
 export function leafKey(leafHash: Hash): Uint8Array {

@@ -83,7 +83,9 @@ export async function checkPromises(
 ): Promise<Checked> {
   const from = options.from ?? 0;
   const promises = [...ledger.acknowledged].filter(([, { index }]) => index >= from);
-  const highest = promises.reduce((most, [, { index }]) => Math.max(most, index), -1);
+  // What is seen from now on may be larger than the tree that is read below.
+  const known = new Map(heads.seen);
+  const highest = promises.reduce((most, [, { index }]) => Math.max(most, index), Math.max(0, ...known.keys()) - 1);
   const size = await headOver(log, heads, highest);
   const entries = await readEntries(log, from - (from % TILE_WIDTH), size);
   const named = new Set<number>(entries.missing);
@@ -95,7 +97,7 @@ export async function checkPromises(
       ledger.breach('altered', `${id} at ${index}: another leaf hash`);
     }
   }
-  if (from === 0 && entries.missing.length === 0) checkHeads(entries.inOrder, ledger, heads);
+  if (from === 0 && entries.missing.length === 0) checkHeads(entries.inOrder, ledger, known);
   if (options.contents === true)
     for (const index of await checkContents(log, world, ledger, promises)) named.add(index);
   return { events: promises.length, named: [...named] };
@@ -147,19 +149,19 @@ async function readEntries(log: RunningLog, from: number, size: number): Promise
 }
 
 /** Each head that was seen has the root of the first `size` entries that are served now. */
-function checkHeads(leaves: readonly Uint8Array[], ledger: Ledger, heads: Heads): void {
+function checkHeads(leaves: readonly Uint8Array[], ledger: Ledger, heads: ReadonlyMap<number, string>): void {
   let range: CompactRange = EMPTY_RANGE;
   const reached = new Set<number>();
   for (const [index, leaf] of leaves.entries()) {
     range = appendLeaf(range, leaf, nativeHasher);
-    const root = heads.seen.get(index + 1);
+    const root = heads.get(index + 1);
     if (root === undefined) continue;
     reached.add(index + 1);
     if (root !== base64Encode(rangeRoot(range, nativeHasher))) {
       ledger.breach('fork', `the head of size ${index + 1} is not one of the tree that there is`);
     }
   }
-  for (const size of heads.seen.keys()) {
+  for (const size of heads.keys()) {
     if (size > 0 && !reached.has(size))
       ledger.breach('fork', `a head of size ${size} was signed, and the tree has fewer`);
   }

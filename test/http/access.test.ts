@@ -38,7 +38,13 @@ describe('the tokens of a log', () => {
   it('are not read from a file in which one bit changed', async () => {
     const { id } = await (await openTokenStore(file)).create({ role: 'auditor', name: 'ACME audit' });
     const text = await readFile(file, 'utf8');
-    await writeFile(file, text.replace(id, id.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))));
+    await writeFile(
+      file,
+      text.replace(
+        id,
+        id.replace(/.$/, (digit) => (digit === '0' ? '1' : '0')),
+      ),
+    );
     await expect(openTokenStore(file)).rejects.toMatchObject({ code: 'invalid-token-file' });
   });
 

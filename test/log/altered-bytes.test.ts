@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chunkKey } from '../../src/log/rows.ts';
+import { chunkKey, idKey } from '../../src/log/rows.ts';
 import type { Log } from '../../src/log/types.ts';
 import { openMemoryStore, type SortedRows } from '../../src/store/memory.ts';
 import { openTestLog, preparedEvent, until, withDirectory } from '../support/test-log.ts';
@@ -66,6 +66,29 @@ describe('bytes altered on disk', () => {
       },
     );
   });
+
+  it.each([0, 5, 9, 21, 25])(
+    'refuse a known event when byte %i of its id row changed, and store nothing twice',
+    async (at) => {
+      await reopened(
+        (rows) => flip(rows.find(idKey('e100', 'tok_test')), at),
+        async (opened) => {
+          const log = await opened;
+          const size = log.treeSize();
+          await expect(log.submit([preparedEvent('e100')])).rejects.toMatchObject({ code: 'corrupt-data' });
+          // Whoever sends beside it is not refused with it.
+          const [known, fresh] = await Promise.all([
+            log.submit([preparedEvent('e99')]),
+            log.submit([preparedEvent('fresh')]),
+            log.submit([preparedEvent('e100')]).catch(() => undefined),
+          ]);
+          expect(known[0]).toMatchObject({ status: 'duplicate', index: 99 });
+          expect(fresh[0]).toMatchObject({ status: 'accepted', index: size });
+          expect(log.treeSize()).toBe(size + 1);
+        },
+      );
+    },
+  );
 
   it('do no harm in a shortcut, which costs time and never an answer, whether it is altered, cut or gone', async () => {
     const damages: ((rows: SortedRows) => void)[] = [

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DamageKind } from '../../src/log/damage.ts';
 import type { FsckReport } from '../../src/log/fsck.ts';
-import { idKey } from '../../src/log/rows.ts';
+import { encodeIdRow, idKey } from '../../src/log/rows.ts';
 import { COUNT, chunkFrom, flip, KIND, remove, rowAt, rowsOf, withLog } from '../support/stored-log.ts';
 
 function found({ damages }: FsckReport): readonly (readonly [DamageKind, number | null])[] {
@@ -73,13 +73,16 @@ describe('fsck', () => {
     withLog(async ({ rows, check }) => {
       const [gone, wrong] = [idKey('e17', 'tok_test'), idKey('e300', 'tok_test')];
       rows.apply({ key: gone, delete: true });
-      const row = rows.find(wrong);
-      if (row === undefined) throw new Error('the event has no id row');
-      flip(row, 5);
-      rows.apply({ key: idKey('nobody', 'tok_test'), value: row.value });
+      const elsewhere = encodeIdRow(301, new Uint8Array(16));
+      rows.apply({ key: wrong, value: elsewhere });
+      rows.apply({ key: idKey('nobody', 'tok_test'), value: elsewhere });
+      const altered = rows.find(idKey('e40', 'tok_test'));
+      if (altered === undefined) throw new Error('the event has no id row');
+      flip(altered, 12);
       const list = found(await check());
       expect(list).toContainEqual(['id-missing', 17]);
       expect(list).toContainEqual(['id-wrong', 300]);
+      expect(list).toContainEqual(['id-wrong', 40]);
       expect(list).toContainEqual(['id-stray', 301]);
     }));
 

@@ -16,6 +16,9 @@ function event(id: string, changes: Readonly<Record<string, unknown>> = {}): str
   });
 }
 
+/** Of `occurred_at` to log time, unless watch.json says otherwise. */
+const SKEW_LIMIT_MS = 2_000;
+
 type Row = Readonly<Record<string, unknown>>;
 
 describe('findings of a running network', () => {
@@ -63,13 +66,14 @@ describe('findings of a running network', () => {
     await submit(event('slow', { occurred_at: said }));
     const finding = await waitFor('occurred-at-skew');
     expect(finding).toMatchObject({ evidence: { direction: 'behind' } });
-    expect(Number(Object(finding['evidence']).most_ms)).toBeGreaterThanOrEqual(4_000);
-    expect(Number(Object(finding['evidence']).most_ms)).toBeLessThan(60_000);
     const { out } = await network.run(['event', 'slow']);
-    expect(JSON.parse(out)).toMatchObject({
-      index: finding['first_index'],
-      fields: { occurred_at: { value: JSON.stringify(said) } },
-    });
+    const { index, fields } = JSON.parse(out) as { index: number; fields: Record<string, unknown> };
+    expect(fields).toMatchObject({ occurred_at: { value: JSON.stringify(said) } });
+    // On a machine so busy that an event of the test before came late, too, the finding begins with that one.
+    const isFirst = finding['first_index'] === index;
+    expect(Number(finding['first_index'])).toBeLessThanOrEqual(index);
+    expect(Number(Object(finding['evidence']).most_ms)).toBeGreaterThanOrEqual(isFirst ? 4_000 : SKEW_LIMIT_MS);
+    expect(Number(Object(finding['evidence']).most_ms)).toBeLessThan(60_000);
   });
 
   it('are the same, and each once, after the log was killed and started again, and after its state was lost', async () => {
