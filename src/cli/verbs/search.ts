@@ -1,5 +1,4 @@
 /** `countersign search`: who did what, as a table or as JSON; page by page, or all of it. */
-
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { Command } from 'commander';
