@@ -25,7 +25,8 @@ async function killedLog(directory: string): Promise<{ readonly acknowledged: Ac
     }
   }
   // The files as they are in the page cache at this moment, before anything is closed.
-  await cp(join(directory, 'live'), copy, { recursive: true });
+  // A file on its way to its place may be gone before it is copied.
+  await cp(join(directory, 'live'), copy, { recursive: true, filter: (file) => !file.endsWith('.new') });
   await log.close();
   return { acknowledged, copy };
 }
