@@ -2,6 +2,8 @@
  * HTTP as the client verbs speak it: bounded requests, problem documents as errors, and retries that cannot do harm,
  * because a log takes the same event twice for one.
  */
+import type { Static, TSchema } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
 import { CliError, messageOf } from './errors.ts';
 import { type Io, oneLine } from './io.ts';
 import type { Target } from './target.ts';
@@ -112,6 +114,30 @@ export async function withRetries<T>(
       await pause(waitMs);
     }
   }
+}
+
+/**
+ * Posts JSON and tries again for a while when the log stays away; sending it twice must mean the same as once. Throws what
+ * `withRetries` and `send` throw, and CliError `unexpected-answer` for an answer that is not of the schema.
+ */
+export async function postJson<S extends TSchema>(
+  io: Io,
+  target: Target,
+  path: string,
+  body: object,
+  { schema, what, timeoutMs }: { readonly schema: S; readonly what: string; readonly timeoutMs: number },
+): Promise<Static<S>> {
+  const url = `${target.logUrl}/${path}`;
+  const headers = { 'content-type': 'application/json' };
+  const { text } = await withRetries(
+    io,
+    timeoutMs,
+    () => send(io, target, url, { method: 'POST', body: JSON.stringify(body), headers }),
+    (error) => io.err(`trying again: ${error.message}\n`),
+  );
+  const answer = parseAnswer(url, text);
+  if (Value.Check(schema, answer)) return answer;
+  throw unexpectedAnswer(url, `it is not ${what}`);
 }
 
 export function pause(durationMs: number): Promise<void> {

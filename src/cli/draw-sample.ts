@@ -12,7 +12,7 @@ import { type Policy, parsePolicy } from '../../proofs/policy.ts';
 import { NONCE_BYTES, nonceHash } from '../../proofs/sample-draw.ts';
 import { awaitCheckpoint, readCheckpoint } from './await-checkpoint.ts';
 import { checkAsked } from './check-sample.ts';
-import { parseAnswer, send, unexpectedAnswer, withRetries } from './client.ts';
+import { parseAnswer, postJson, send, unexpectedAnswer } from './client.ts';
 import { CliError } from './errors.ts';
 import { type FetchedBundle, fetchBundle } from './fetch-bundle.ts';
 import { fetchDrandSignature } from './fetch-drand.ts';
@@ -134,17 +134,6 @@ async function drandSignature(io: Io, { drand }: DrawRequest, round: number | nu
   throw new CliError('usage', `the commit names drand round ${round}`, 'Say with --drand URL where to fetch it.');
 }
 
-async function post(io: Io, target: Target, path: string, body: object): Promise<SampleAnswer> {
-  const url = `${target.logUrl}/${path}`;
-  const headers = { 'content-type': 'application/json' };
-  const request = { method: 'POST' as const, body: JSON.stringify(body), headers };
-  const { text } = await withRetries(
-    io,
-    RETRY_MS,
-    () => send(io, target, url, request),
-    (error) => io.err(`trying again: ${error.message}\n`),
-  );
-  const answer = parseAnswer(url, text);
-  if (Value.Check(SampleAnswer, answer)) return answer;
-  throw unexpectedAnswer(url, 'it is not a sample');
+function post(io: Io, target: Target, path: string, body: object): Promise<SampleAnswer> {
+  return postJson(io, target, path, body, { schema: SampleAnswer, what: 'a sample', timeoutMs: RETRY_MS });
 }

@@ -62,7 +62,8 @@ function parseNetworks({ allow }: Static<typeof OutboundSchema>): readonly Netwo
 export function guardedFetch(allowed: readonly Network[]): typeof globalThis.fetch {
   const agent = new Agent({ connect: { lookup: guardedLookup(allowed) } });
   return async (input, init = {}) => {
-    const url = new URL(input instanceof Request ? input.url : input);
+    if (input instanceof Request) throw new TypeError('an address is asked, with what is to be sent beside it');
+    const url = new URL(input);
     refuseLiteral(url, allowed);
     const { method = 'GET', body, redirect, signal } = init;
     if (body !== undefined && body !== null && typeof body !== 'string')

@@ -18,21 +18,25 @@ export interface AcknowledgedFile {
 /** Longer than any text it ever holds, so that it is overwritten in place and never grows when the disk is full. */
 const FILE_BYTES = 512;
 
-/** The newest acknowledged tree, or undefined if there is no file or it is damaged: then the guard is all there is. */
+/**
+ * The newest acknowledged tree, or undefined if there is no file or its contents are damaged: then the guard is all there
+ * is. Throws StoreError if it is there and cannot be read.
+ */
 export async function readAcknowledged(path: string): Promise<GuardedHead | undefined> {
   try {
     return parseGuard(`${(await readFile(path, 'utf8')).trimEnd()}\n`);
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw failed('read', path, error);
   }
 }
 
 export async function openAcknowledged(path: string): Promise<AcknowledgedFile> {
   let file: FileHandle;
   try {
-    file = await open(path, 'r+').catch(() => open(path, 'w', 0o600));
+    file = await openOrMake(path);
   } catch (error) {
-    throw failed(path, error);
+    throw failed('write', path, error);
   }
   return {
     write: async (head) => {
@@ -40,7 +44,7 @@ export async function openAcknowledged(path: string): Promise<AcknowledgedFile> 
       try {
         await file.write(bytes, 0, bytes.length, 0);
       } catch (error) {
-        throw failed(path, error);
+        throw failed('write', path, error);
       }
     },
     close: async () => {
@@ -51,10 +55,24 @@ export async function openAcknowledged(path: string): Promise<AcknowledgedFile> 
   };
 }
 
+/** Making a file that is there would empty it. */
+async function openOrMake(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r+');
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return open(path, 'wx', 0o600);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
 /** What there is too little of now, and may be enough of later. */
 const PASSING: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
 
-function failed(path: string, error: unknown): StoreError {
+function failed(verb: 'read' | 'write', path: string, error: unknown): StoreError {
   const isFull = error instanceof Error && 'code' in error && PASSING.has(String(error.code));
-  return new StoreError(isFull ? 'store-full' : 'store-failed', `cannot write ${path}`, error);
+  return new StoreError(isFull ? 'store-full' : 'store-failed', `cannot ${verb} ${path}`, error);
 }

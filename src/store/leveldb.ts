@@ -31,11 +31,11 @@ export async function openLevelStore(directory: string): Promise<Store> {
     throw storeError(error, `cannot open the database in ${directory}`);
   }
   return {
-    get: (key) => guarded('read', async () => plain(await db.get(key))),
-    getMany: (keys) => guarded('read', () => readMany(db, keys)),
-    range: (options) => guarded('read', () => readRange(db, options)),
-    write: (rows) => guarded('write', () => writeRows(db, rows)),
-    close: () => guarded('close', () => db.close()),
+    get: (key) => guarded(directory, 'read', async () => plain(await db.get(key))),
+    getMany: (keys) => guarded(directory, 'read', () => readMany(db, keys)),
+    range: (options) => guarded(directory, 'read', () => readRange(db, options)),
+    write: (rows) => guarded(directory, 'write', () => writeRows(db, rows)),
+    close: () => guarded(directory, 'close', () => db.close()),
   };
 }
 
@@ -68,11 +68,11 @@ async function writeRows(db: Database, rows: readonly Row[]): Promise<void> {
   await batch.write({ sync: true });
 }
 
-async function guarded<T>(verb: string, work: () => Promise<T>): Promise<T> {
+async function guarded<T>(directory: string, verb: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw storeError(error, `the database could not ${verb}`);
+    throw storeError(error, `the database in ${directory} could not ${verb}`);
   }
 }
 
@@ -93,7 +93,11 @@ function storeError(error: unknown, what: string): StoreError {
     return new StoreError('store-closed', `${what}: it is closed`, error);
   }
   if (has('LEVEL_CORRUPTION') || /corruption/i.test(text)) {
-    return new StoreError('store-corrupt', `${what}: ${text}`, error);
+    return new StoreError(
+      'store-corrupt',
+      `${what}: ${text}; stop the log, \`countersign fsck\` names what is damaged`,
+      error,
+    );
   }
   return new StoreError('store-failed', `${what}: ${text}`, error);
 }

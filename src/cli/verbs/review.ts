@@ -17,7 +17,7 @@ import {
   reviewSchedule,
 } from '../../trail/review-schedule.ts';
 import { parseTimeoutMs } from '../arguments.ts';
-import { parseAnswer, pause, send, unexpectedAnswer, withRetries } from '../client.ts';
+import { parseAnswer, pause, postJson, send, unexpectedAnswer } from '../client.ts';
 import { commitSample, drawSample } from '../draw-sample.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from '../errors.ts';
 import { BUNDLE_TIMEOUT_MS } from '../fetch-bundle.ts';
@@ -242,17 +242,7 @@ function rowOf(rows: readonly ReviewRow[], name: string): ReviewRow {
   throw new CliError('not-found', `the log has no review ${oneLine(name)}`, '`countersign review list` shows them.');
 }
 
-async function record(io: Io, target: Target, name: string, body: object): Promise<Static<typeof RecordedAnswer>> {
-  const url = `${target.logUrl}/reviews/${encodeURIComponent(name)}`;
-  const headers = { 'content-type': 'application/json' };
-  const request = { method: 'POST' as const, body: JSON.stringify(body), headers };
-  const { text } = await withRetries(
-    io,
-    RETRY_MS,
-    () => send(io, target, url, request),
-    (error) => io.err(`trying again: ${error.message}\n`),
-  );
-  const answer = parseAnswer(url, text);
-  if (Value.Check(RecordedAnswer, answer)) return answer;
-  throw unexpectedAnswer(url, 'it is not a completed review');
+function record(io: Io, target: Target, name: string, body: object): Promise<Static<typeof RecordedAnswer>> {
+  const options = { schema: RecordedAnswer, what: 'a completed review', timeoutMs: RETRY_MS };
+  return postJson(io, target, `reviews/${encodeURIComponent(name)}`, body, options);
 }
