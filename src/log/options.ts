@@ -23,7 +23,7 @@ export interface LogLimits {
   readonly drainMs: number;
   /** Entries compared with the tree at start: at least what a write-ahead log can have dropped. */
   readonly startCheckEntries: number;
-  /** Entries that the scrubber reads again in a second; 0: it does not run. */
+  /** Entries that the scrubber reads again in a second at most; 0: it does not run. */
   readonly scrubEntriesPerSecond: number;
   /** From the beginning of one pass of the scrubber to that of the next. */
   readonly scrubIntervalMs: number;

@@ -3,7 +3,9 @@
  * against the tree, contents against entries, ids and search rows against contents. Damage that nobody asks for is
  * found before the last good copy of it is gone.
  *
- * It steps back while submissions wait, holds no lock, writes nothing, and ends within one slice when the log closes.
+ * A pass has half of the time until the next one is due and takes it: examining an event costs a tenth of a millisecond,
+ * which whoever submits would wait for. It steps back while submissions wait, holds no lock, writes nothing, and ends
+ * within one slice when the log closes.
  */
 import { equalBytes } from '../../proofs/bytes.ts';
 import type { Hash } from '../../proofs/hash.ts';
@@ -34,11 +36,23 @@ export interface ScrubOptions {
 
 /** Entries opened between two turns of the event loop: a millisecond or so. */
 const SLICE_ENTRIES = 16;
+/** A small log is not examined more slowly than this. */
+const MIN_ENTRIES_PER_SECOND = 100;
+/** So many would fit into the interval, so that one that is put off is through in time all the same. */
+const PASSES_IN_INTERVAL = 2;
 /** While submissions wait, a window is put off for so long at most, so that the pass ends some day. */
 const MAX_YIELD_MS = 1_000;
 const YIELD_MS = 20;
 /** Damaged indices that are told; there may be more. */
 const MAX_TOLD = 1_000;
+
+/** The entries [first, end), all in one tile. */
+interface Window {
+  readonly first: number;
+  readonly end: number;
+  /** Behind each entry. */
+  readonly restMs: number;
+}
 
 export class Scrubber {
   readonly #options: ScrubOptions;
@@ -57,7 +71,8 @@ export class Scrubber {
 
   /** A rate of 0 turns it off. */
   start(): void {
-    if (this.#options.limits.scrubEntriesPerSecond > 0) this.#running = this.#run();
+    if (this.#options.limits.scrubEntriesPerSecond === 0) return;
+    this.#running = this.#run(this.#options.source().state.range.size);
   }
 
   health(): ScrubHealth {
@@ -81,16 +96,16 @@ export class Scrubber {
     await this.#running;
   }
 
-  async #run(): Promise<void> {
+  async #run(sizeAtStart: number): Promise<void> {
     const { limits, nowMs } = this.#options;
     await this.#sleep(limits.scrubDelayMs);
-    // First what the write-ahead log of the database can have dropped at this start: the rest can wait for its turn.
-    await this.#attempt(() =>
-      this.#pass(Math.max(0, this.#options.source().state.range.size - limits.startCheckEntries)),
-    );
+    // First what the write-ahead log of the database can have dropped at this start, as fast as is allowed.
+    const oldest = Math.max(0, sizeAtStart - limits.startCheckEntries);
+    await this.#attempt(() => this.#pass(oldest, sizeAtStart, limits.scrubEntriesPerSecond));
     while (!this.#closing.signal.aborted) {
       const startedAtMs = nowMs();
-      await this.#attempt(() => this.#pass(0));
+      const { size } = this.#options.source().state.range;
+      await this.#attempt(() => this.#pass(0, size, this.#evenRate(size)));
       await this.#sleep(Math.max(limits.scrubDelayMs, limits.scrubIntervalMs - (nowMs() - startedAtMs)));
     }
   }
@@ -108,15 +123,14 @@ export class Scrubber {
     }
   }
 
-  async #pass(oldest: number): Promise<void> {
+  async #pass(oldest: number, size: number, entriesPerSecond: number): Promise<void> {
     const { source, nowMs } = this.#options;
     const { store, hasher, state } = source();
-    const { size } = state.range;
     // Not the reader that serves: what that one has in memory was good once, and here the disk is looked at.
     const reader = new TreeReader(store, hasher);
     const from: EntrySource = { store, reader, hasher, state };
     const start = oldest - (oldest % BLOCK_EVENTS);
-    if (oldest > 0 && start === 0) return;
+    const restMs = 1000 / entriesPerSecond;
     const contents = this.#options.contents(start);
     this.#damagesBefore = [...this.#damagesBefore, ...this.#damages].slice(-MAX_TOLD);
     this.#damages = [];
@@ -125,7 +139,7 @@ export class Scrubber {
       this.#position = first;
       await this.#yield();
       if (this.#closing.signal.aborted) return;
-      await this.#window(from, contents, first, Math.min(size, first + TILE_WIDTH));
+      await this.#window(from, contents, { first, end: Math.min(size, first + TILE_WIDTH), restMs });
     }
     if (this.#closing.signal.aborted) return;
     this.#tell(await contents.end(size));
@@ -136,7 +150,13 @@ export class Scrubber {
     this.#damages = [];
   }
 
-  async #window(source: EntrySource, contents: ContentsCheck, first: number, end: number): Promise<void> {
+  #evenRate(size: number): number {
+    const { scrubEntriesPerSecond, scrubIntervalMs } = this.#options.limits;
+    const evenly = size / (scrubIntervalMs / 1000 / PASSES_IN_INTERVAL);
+    return Math.min(scrubEntriesPerSecond, Math.max(MIN_ENTRIES_PER_SECOND, evenly));
+  }
+
+  async #window(source: EntrySource, contents: ContentsCheck, { first, end, restMs }: Window): Promise<void> {
     const { items, faults } = await readWindow(source.store, 'entries', first, end);
     const damages = [...faults].map(([index, fault]) => damage('entry-missing', index, `entry ${index}: ${fault}`));
     const hashes = items.map((entry) => (entry === undefined ? undefined : source.hasher.leaf(entry)));
@@ -148,7 +168,7 @@ export class Scrubber {
         .map((entry, i) => (bad.has(first + at + i) ? undefined : entry));
       damages.push(...(await contents.window(first + at, slice)));
       // A rest after each slice, not a longer one after many: whoever reads meanwhile waits for one slice at most.
-      await this.#sleep((1000 * slice.length) / this.#options.limits.scrubEntriesPerSecond);
+      await this.#sleep(restMs * slice.length);
       if (this.#closing.signal.aborted) return;
     }
     this.#tell(damages);

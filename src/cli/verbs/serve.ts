@@ -31,7 +31,11 @@ export function serveVerb(io: Io): Command {
     .option('--tls-key <FILE>', 'speak TLS with this private key (PEM); needs --tls-cert')
     .option('--tls-cert <FILE>', 'the certificate and its chain (PEM)')
     .option('--insecure-listen', 'allow an address other than loopback, in clear text')
-    .option('--scrub-rate <N>', 'stored entries examined again in a second, day and night; 0: none', parseEntries)
+    .option(
+      '--scrub-rate <N>',
+      'stored entries examined again in a second at most, day and night; 0: none',
+      parseEntries,
+    )
     .action((options: ServeVerbOptions) => runServer(io, options));
 }
 
