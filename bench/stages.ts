@@ -31,6 +31,7 @@ import { acknowledgement } from '../src/http/submission.ts';
 import { findOccurrences } from '../src/log/deduplicate.ts';
 import { EMPTY_STATE } from '../src/log/integrate.ts';
 import { indexed, integrateEvents } from '../src/log/plan-events.ts';
+import { idKey } from '../src/log/rows.ts';
 import { type Sequenced, sequence } from '../src/log/sequence.ts';
 import { openLevelStore } from '../src/store/leveldb.ts';
 import { nativeHasher } from '../src/store/native-hasher.ts';
@@ -59,6 +60,7 @@ interface Batch {
   readonly prepared: readonly Prepared[];
   readonly packed: PackedLines;
   readonly sequenced: readonly Sequenced[];
+  readonly idKeys: readonly Uint8Array[];
   readonly rows: ReturnType<typeof integrateEvents>['rows'];
 }
 
@@ -126,7 +128,7 @@ const STAGES: readonly Stage[] = [
   {
     name: 'integrate',
     title: '**integrate, both of the above** (tree, tiles, id rows)',
-    run: ({ sequenced }) => integrateEvents(EMPTY_STATE, sequenced, nativeHasher),
+    run: ({ sequenced, idKeys }) => integrateEvents(EMPTY_STATE, sequenced, idKeys, nativeHasher),
   },
   {
     name: 'index',
@@ -177,10 +179,11 @@ function makeBatch(first: number): Batch {
   const texts = values.map((value: JsonObject) => canonicalJson(value));
   const prepared = raw.map((bytes) => prepareEvent(bytes, context));
   const sequenced = sequence(prepared, { size: first, lastLogTime: 0 }, Date.now() * 1000, nativeHasher);
-  const { rows } = integrateEvents(EMPTY_STATE, sequenced, nativeHasher);
+  const idKeys = prepared.map(({ eventId, producerId }) => idKey(eventId, producerId));
+  const { rows } = integrateEvents(EMPTY_STATE, sequenced, idKeys, nativeHasher);
   const placed = prepared.map(placeAgain);
   const packed = packLines(prepared);
-  return { raw, values, texts, placed, prepared, packed, sequenced, rows };
+  return { raw, values, texts, placed, prepared, packed, sequenced, idKeys, rows };
 }
 
 function writeCanonical(value: JsonObject): void {

@@ -9,6 +9,7 @@
  *   Ed25519 over cbor(["countersign/submission/v1", origin, producer_id, producer_seq or null, SHA-256(card)])
  */
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+import { CborWriter } from './cbor-writer.ts';
 import { ProofError } from './errors.ts';
 import { HASH_BYTES, type Hash } from './hash.ts';
 
@@ -29,19 +30,35 @@ export interface Entry {
 
 export const ENTRY_LABEL = 'countersign/entry/v1';
 export const SUBMISSION_LABEL = 'countersign/submission/v1';
+/** The array's head and the label, with which every entry begins. */
+const ENTRY_HEAD: Uint8Array = new CborWriter().array(7).text(ENTRY_LABEL).copy();
 /** C2SP tlog-tiles: the length of an entry in a bundle has 16 bits. */
 export const MAX_ENTRY_BYTES = 65_535;
 export const MAX_PRODUCER_ID_CHARACTERS = 128;
 export const PRODUCER_SIGNATURE_BYTES = 64;
+
+/** Space to write in, begun anew by every call. */
+const writer: CborWriter = new CborWriter();
 
 /** Visible ASCII: it is shown in lines of text and never needs escaping. */
 const PRODUCER_ID: RegExp = new RegExp(`^[!-~]{1,${MAX_PRODUCER_ID_CHARACTERS}}$`);
 
 /** The bytes that the tree hashes. Throws `invalid-entry`. */
 export function encodeEntry(entry: Entry): Uint8Array {
+  writeEntry(writer.restart(), entry);
+  return writer.copy();
+}
+
+/** The same, written behind what the writer has. Throws `invalid-entry`. */
+export function writeEntry(to: CborWriter, entry: Entry): void {
   assertEntry(entry);
   const { logTime, producerId, producerSeq, cardHash, logCommitment, signature } = entry;
-  return encodeCbor([ENTRY_LABEL, logTime, producerId, producerSeq, cardHash, logCommitment, signature]);
+  to.encoded(ENTRY_HEAD).unsigned(logTime).text(producerId);
+  if (producerSeq === null) to.null();
+  else to.unsigned(producerSeq);
+  to.bytes(cardHash).bytes(logCommitment);
+  if (signature === null) to.null();
+  else to.bytes(signature);
 }
 
 /** The entry that these bytes spell. Throws `entry-too-large`, `invalid-entry`, or `invalid-cbor`. */

@@ -15,6 +15,7 @@ import { CborWriter } from '../../proofs/cbor-writer.ts';
 import { FIELD_LABEL, SALT_BYTES } from '../../proofs/commitment.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import type { Hash } from '../../proofs/hash.ts';
+import { BytePool } from './byte-pool.ts';
 import { DIGEST_BYTES, DigestInput, writeDigest } from './digest.ts';
 import { KnownOrders } from './known-orders.ts';
 import type { FieldText } from './types.ts';
@@ -64,6 +65,7 @@ let field = new DigestInput(startingWith(FIELD_HEAD, INITIAL_BYTES));
 let card = new DigestInput(startingWith(CARD_HEAD, INITIAL_BYTES));
 let contents = Buffer.alloc(INITIAL_BYTES);
 const orders = new KnownOrders(compareFieldIds, encodeId);
+const kept = new BytePool();
 const LOG_ID: Uint8Array = new CborWriter().text(LOG_FIELD_ID).copy();
 
 export function commit({ texts, fields, log, salts }: CommitInput): Committed {
@@ -142,7 +144,7 @@ function commitment(from: Buffer, start: number, end: number, salts: Uint8Array,
 
 /** One piece of memory for all that is kept of an event. */
 function parts(cardDigest: string, logDigest: string, contentsBytes: number): Committed {
-  const bytes = new Uint8Array(2 * DIGEST_BYTES + contentsBytes);
+  const bytes = kept.take(2 * DIGEST_BYTES + contentsBytes);
   writeDigest(bytes, 0, cardDigest);
   writeDigest(bytes, DIGEST_BYTES, logDigest);
   contents.copy(bytes, 2 * DIGEST_BYTES, 0, contentsBytes);

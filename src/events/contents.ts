@@ -8,85 +8,105 @@
 import { Buffer } from 'node:buffer';
 import type { FieldText } from './types.ts';
 
-/** The text of one field; undefined if the event does not have it. */
-export function fieldText(contents: Uint8Array, id: string): string | undefined {
-  const reader = new Reader(contents);
-  for (let left = reader.fieldCount(); left > 0; left--) {
-    const isWanted = reader.isNext(id);
-    if (isWanted) return reader.text();
-    reader.skip();
-    reader.skip();
+/** Fields by their ids, for whoever asks for several of one event: all are found in one pass over the contents. */
+export class ContentsView {
+  readonly #bytes: Buffer;
+  /** Per field where its id begins, where that ends, where its text begins, and where that ends. */
+  readonly #places: number[] = [];
+
+  constructor(contents: Uint8Array) {
+    this.#bytes = Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength);
+    this.#findFields();
   }
-  return undefined;
+
+  /** The text of one field; undefined if the event does not have it. */
+  text(id: string): string | undefined {
+    const places = this.#places;
+    for (let at = 0; at < places.length; at += 4) {
+      const start = places[at] ?? 0;
+      // An id that is not ASCII is none that anyone asks for.
+      if ((places[at + 1] ?? 0) - start !== id.length || !this.#standsAt(start, id)) continue;
+      return this.#bytes.toString('utf8', places[at + 2], places[at + 3]);
+    }
+    return undefined;
+  }
+
+  /** All fields of the producer, in the card's order. */
+  all(): readonly FieldText[] {
+    const fields: FieldText[] = [];
+    for (let at = 0; at < this.#places.length; at += 4) {
+      const [idStart, idEnd, start, end] = this.#places.slice(at, at + 4);
+      fields.push([this.#bytes.toString('utf8', idStart, idEnd), this.#bytes.toString('utf8', start, end)]);
+    }
+    return fields;
+  }
+
+  /** The text of the field `log`. */
+  logText(): string {
+    const lastEnd = this.#places.at(-1);
+    const reader = new HeadReader(this.#bytes, lastEnd === undefined ? FIELDS_OFFSET : lastEnd);
+    // The salt of the last field, or the head of no fields at all; then the head of the log's own.
+    if (lastEnd === undefined) reader.argument();
+    else reader.skip();
+    reader.argument();
+    const length = reader.argument();
+    return this.#bytes.toString('utf8', reader.at, reader.at + length);
+  }
+
+  #findFields(): void {
+    const reader = new HeadReader(this.#bytes, FIELDS_OFFSET);
+    const places = this.#places;
+    for (let left = reader.argument(); left > 0; left--) {
+      reader.argument();
+      for (let part = 0; part < 2; part++) {
+        const length = reader.argument();
+        places.push(reader.at, reader.at + length);
+        reader.at += length;
+      }
+      reader.skip();
+    }
+  }
+
+  #standsAt(start: number, id: string): boolean {
+    for (let i = 0; i < id.length; i++) if (this.#bytes[start + i] !== id.charCodeAt(i)) return false;
+    return true;
+  }
 }
 
 /** All fields of the producer, in the card's order. */
 export function fieldTexts(contents: Uint8Array): readonly FieldText[] {
-  const reader = new Reader(contents);
-  const fields: FieldText[] = [];
-  for (let left = reader.fieldCount(); left > 0; left--) {
-    reader.head();
-    fields.push([reader.text(), reader.text()]);
-    reader.skip();
-  }
-  return fields;
+  return new ContentsView(contents).all();
 }
 
 /** The text of the field `log`. */
 export function logText(contents: Uint8Array): string {
-  const reader = new Reader(contents);
-  for (let left = reader.fieldCount(); left > 0; left--) {
-    reader.head();
-    for (let part = 0; part < 3; part++) reader.skip();
-  }
-  reader.head();
-  return reader.text();
+  return new ContentsView(contents).logText();
 }
 
-class Reader {
-  readonly #bytes: Buffer;
-  #at = 0;
+/** Behind the outer array's head and the place of a secret. */
+const FIELDS_OFFSET = 2;
 
-  constructor(contents: Uint8Array) {
-    this.#bytes = Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength);
-  }
+class HeadReader {
+  readonly #bytes: Uint8Array;
+  at: number;
 
-  /** Passes over the outer array's head and the place of a secret. */
-  fieldCount(): number {
-    this.#at = 2;
-    return this.head();
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes;
+    this.at = at;
   }
 
   /** RFC 8949 §3: the argument of a head, in the 0 to 4 bytes behind it. */
-  head(): number {
-    const bytes = this.#bytes;
-    const info = (bytes[this.#at++] ?? 0) & 0x1f;
+  argument(): number {
+    const info = (this.#bytes[this.at++] ?? 0) & 0x1f;
     if (info < 24) return info;
     let argument = 0;
-    for (let left = 2 ** (info - 24); left > 0; left--) argument = argument * 256 + (bytes[this.#at++] ?? 0);
+    for (let left = 2 ** (info - 24); left > 0; left--) argument = argument * 256 + (this.#bytes[this.at++] ?? 0);
     return argument;
   }
 
-  /** Enters the next field, passes over its id, and tells whether that is the one. */
-  isNext(id: string): boolean {
-    this.head();
-    const length = this.head();
-    const start = this.#at;
-    this.#at += length;
-    // An id that is not ASCII is none that anyone asks for.
-    if (length !== id.length) return false;
-    for (let i = 0; i < length; i++) if (this.#bytes[start + i] !== id.charCodeAt(i)) return false;
-    return true;
-  }
-
-  text(): string {
-    const length = this.head();
-    this.#at += length;
-    return this.#bytes.toString('utf8', this.#at - length, this.#at);
-  }
-
+  /** Passes over a text or bytes. */
   skip(): void {
-    const length = this.head();
-    this.#at += length;
+    const length = this.argument();
+    this.at += length;
   }
 }

@@ -1,4 +1,5 @@
 /** What one event and a batch have in common: preparing, handing to the log, counting, and the words of the answer. */
+import { HASH_BYTES, type Hash } from '../../proofs/hash.ts';
 import { prepareCloudEvent, prepareEvent, prepareNamed } from '../events/prepare.ts';
 import type { OffThreadPreparer } from '../events/prepare-off-thread.ts';
 import { prepareSigned } from '../events/prepare-signed.ts';
@@ -126,8 +127,12 @@ export function acknowledgement(eventId: string, result: Stored): Acknowledgemen
   };
 }
 
-function base64Of({ buffer, byteOffset, length }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, length).toString('base64');
+/** Copied first: a small array has no memory of its own until somebody asks for it, and getting it takes longer. */
+const hashBytes = Buffer.alloc(HASH_BYTES);
+
+function base64Of(hash: Hash): string {
+  hashBytes.set(hash);
+  return hashBytes.toString('base64');
 }
 
 export function conflictProblem(index: number): HttpProblem {

@@ -27,8 +27,13 @@ export type Occurrence =
 /** Ids in groups that were planned and are not durable yet. */
 export type PendingIds = Map<string, { readonly index: number; readonly contentMac: Uint8Array }>;
 
-export function pendingName(event: Prepared): string {
-  return `${event.eventId}\0${event.producerId}`;
+/** What was found out about a group, event by event. */
+export interface Occurrences {
+  readonly all: readonly Occurrence[];
+  /** Each event's name among the pending ids. */
+  readonly names: readonly string[];
+  /** The key of each event's id row. */
+  readonly keys: readonly Uint8Array[];
 }
 
 /**
@@ -39,12 +44,13 @@ export async function findOccurrences(
   store: Store,
   pending: PendingIds,
   events: readonly Prepared[],
-): Promise<readonly Occurrence[]> {
-  const names = events.map(pendingName);
+): Promise<Occurrences> {
+  const names = events.map(({ eventId, producerId }) => `${eventId}\0${producerId}`);
+  const keys = events.map(({ eventId, producerId }) => idKey(eventId, producerId));
   const inFlight = names.map((name) => pending.get(name));
-  const rows = await store.getMany(events.map((event) => idKey(event.eventId, event.producerId)));
+  const rows = await store.getMany(keys);
   const firstPosition = new Map<string, number>();
-  return events.map((event, position): Occurrence => {
+  const all = events.map((event, position): Occurrence => {
     const row = rows[position];
     const taken = inFlight[position] ?? (row === undefined ? undefined : readIdRow(row));
     if (taken instanceof LogError) return { kind: 'damaged', error: taken };
@@ -56,11 +62,14 @@ export async function findOccurrences(
     const original = earlier === undefined ? undefined : events[earlier];
     if (earlier === undefined || original === undefined) {
       firstPosition.set(name, position);
-      return { kind: 'new' };
+      return NEW;
     }
     return { kind: 'repeats', position: earlier, sameContent: equalBytes(original.contentMac, event.contentMac) };
   });
+  return { all, names, keys };
 }
+
+const NEW: Occurrence = { kind: 'new' };
 
 function readIdRow(row: Uint8Array): ReturnType<typeof decodeIdRow> | LogError {
   try {

@@ -9,7 +9,7 @@ import type { Hasher } from '../../proofs/hash.ts';
 import type { Prepared } from '../events/types.ts';
 import type { PutRow, Store } from '../store/contract.ts';
 import { type IndexedEvent, tailRows } from '../trail/postings.ts';
-import { findOccurrences, type Occurrence, type PendingIds, pendingName } from './deduplicate.ts';
+import { findOccurrences, type Occurrence, type PendingIds } from './deduplicate.ts';
 import type { Planner } from './group-plan.ts';
 import { chunkRows, type Integrated, integrate, type Leaf, type TreeState } from './integrate.ts';
 import { checkClock } from './log-time.ts';
@@ -34,40 +34,52 @@ export function planEvents(options: EventPlannerOptions): Planner<Prepared, Subm
     byteCount: (event) => event.byteCount,
     sourceOf: (event) => event.producerId,
     plan: async (events, before) => {
-      const occurrences = await findOccurrences(store, pendingIds, events);
-      const positions = occurrences.flatMap((occurrence, position) => (occurrence.kind === 'new' ? [position] : []));
-      const fresh = positions.flatMap((position) => events[position] ?? []);
+      const { all, names, keys } = await findOccurrences(store, pendingIds, events);
+      const fresh: Prepared[] = [];
+      const freshNames: string[] = [];
+      const freshKeys: Uint8Array[] = [];
+      /** Where each event stands among the fresh ones; not at all if it is none. */
+      const places: (number | undefined)[] = [];
+      for (const [position, event] of events.entries()) {
+        places.push(all[position]?.kind === 'new' ? fresh.length : undefined);
+        if (all[position]?.kind !== 'new') continue;
+        fresh.push(event);
+        freshNames.push(names[position] ?? '');
+        freshKeys.push(keys[position] ?? idKey(event.eventId, event.producerId));
+      }
       const now = nowUs();
       if (fresh.length > 0) checkClock(now, before.lastLogTime);
       const group = sequence(fresh, { size: before.range.size, lastLogTime: before.lastLogTime }, now, hasher);
-      for (const { index, event } of group) {
-        pendingIds.set(pendingName(event), { index, contentMac: event.contentMac });
+      for (const [i, { index, event }] of group.entries()) {
+        pendingIds.set(freshNames[i] ?? '', { index, contentMac: event.contentMac });
       }
-      const sequenced = new Map(group.map((one, i) => [positions[i] ?? 0, one] as const));
       return {
-        ...integrateEvents(before, group, hasher),
+        ...integrateEvents(before, group, freshKeys, hasher),
         addsLeaves: group.length > 0,
         onDurable: () => {
           onDurable(group);
-          for (const { event } of group) pendingIds.delete(pendingName(event));
+          for (const name of freshNames) pendingIds.delete(name);
         },
-        resultAt: (position) => resultAt(options, occurrences, sequenced, position),
+        resultAt: (position) => resultAt(options, all, (at) => group[places[at] ?? group.length], position),
       };
     },
   };
 }
 
-/** The tree with these events, and all rows that they bring. */
-export function integrateEvents(before: TreeState, group: readonly Sequenced[], hasher: Hasher): Integrated {
+/** The tree with these events, and all rows that they bring; `idKeys` are those of their id rows. */
+export function integrateEvents(
+  before: TreeState,
+  group: readonly Sequenced[],
+  idKeys: readonly Uint8Array[],
+  hasher: Hasher,
+): Integrated {
   const leaves = group.map(leafOf);
   const { state, rows } = integrate(before, leaves, hasher);
   const contents = chunkRows('disclosures', leaves, (chunk) => encodeCbor(chunk.map(({ event }) => event.contents)));
-  const ids = group.map(
-    ({ event, index }): PutRow => ({
-      key: idKey(event.eventId, event.producerId),
-      value: encodeIdRow(index, event.contentMac),
-    }),
-  );
+  const ids = group.map(({ event, index }, i): PutRow => {
+    const key = idKeys[i] ?? idKey(event.eventId, event.producerId);
+    return { key, value: encodeIdRow(index, event.contentMac) };
+  });
   return { state, rows: [...rows, ...contents, ...ids, ...tailRows(indexed(group), hasher)] };
 }
 
@@ -83,7 +95,7 @@ function leafOf({ index, entry, leafHash, logTime, event }: Sequenced): Leaf & P
 function resultAt(
   { hasher, readEntry }: EventPlannerOptions,
   occurrences: readonly Occurrence[],
-  sequenced: ReadonlyMap<number, Sequenced>,
+  sequencedAt: (position: number) => Sequenced | undefined,
   position: number,
 ): SubmitResult | Promise<SubmitResult> {
   const occurrence = occurrences[position];
@@ -96,7 +108,7 @@ function resultAt(
   }
   if (occurrence?.kind === 'damaged') throw occurrence.error;
   const origin = occurrence?.kind === 'repeats' ? occurrence.position : position;
-  const entry = sequenced.get(origin);
+  const entry = sequencedAt(origin);
   if (entry === undefined) throw new LogError('log-stopped', 'an event was neither new nor known');
   if (occurrence?.kind !== 'repeats') return answer('accepted', entry);
   return occurrence.sameContent ? answer('duplicate', entry) : { status: 'conflict', index: entry.index };

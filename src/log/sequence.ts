@@ -2,8 +2,10 @@
  * Stage `sequence`: gives each prepared event of a group its index and its log time, and encodes the entry that the
  * tree will hash. Pure: the clock's reading and the tree's state come in, nothing is written.
  */
-import { encodeEntry } from '../../proofs/entry.ts';
+import { CborWriter } from '../../proofs/cbor-writer.ts';
+import { writeEntry } from '../../proofs/entry.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
+import { BytePool } from '../events/byte-pool.ts';
 import type { Prepared } from '../events/types.ts';
 
 export interface Sequenced {
@@ -15,6 +17,10 @@ export interface Sequenced {
   readonly event: Prepared;
 }
 
+/** Space to write in, begun anew for each entry. */
+const writer = new CborWriter();
+const kept = new BytePool();
+
 export function sequence(
   events: readonly Prepared[],
   after: { readonly size: number; readonly lastLogTime: number },
@@ -24,7 +30,7 @@ export function sequence(
   let logTime = after.lastLogTime;
   return events.map((event, position) => {
     logTime = Math.max(nowUs, logTime + 1);
-    const entry = encodeEntry({
+    writeEntry(writer.restart(), {
       logTime,
       producerId: event.producerId,
       producerSeq: event.producerSeq,
@@ -32,6 +38,9 @@ export function sequence(
       logCommitment: event.logCommitment,
       signature: event.signature,
     });
-    return { index: after.size + position, logTime, entry, leafHash: hasher.leaf(entry), event };
+    const written = writer.view();
+    const entry = kept.take(written.length);
+    entry.set(written);
+    return { index: after.size + position, logTime, entry, leafHash: hasher.leaf(written), event };
   });
 }

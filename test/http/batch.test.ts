@@ -3,6 +3,7 @@
  * reordered, and the next request works.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { textOf } from '../../src/http/batch.ts';
 import { LogError } from '../../src/log/types.ts';
 import {
   ask,
@@ -182,6 +183,40 @@ async function nothingWasStored(): Promise<void> {
   const next = await ask(server, '/test/events', { token: server.producer, json: testEvent('next') });
   expect(next.status, next.text).toBe(201);
 }
+
+describe('a line of the answer', () => {
+  it('is the JSON that JSON.stringify gives, for any id and with anything beside it', () => {
+    const [log_time, leaf_hash] = ['2026-01-08T14:32:07.123456Z', 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='];
+    const stored = { line: 3, status: 'accepted', event_id: 'e', index: 7, log_time, leaf_hash } as const;
+    const ids = [
+      '01JH2K8Q9R3W5T7V9X1Z3B5D7F',
+      '',
+      ' ',
+      '"',
+      '\\',
+      'ä',
+      '😀',
+      '\u2028',
+      '~',
+      '\u007f',
+      "it's </script>",
+    ];
+    for (const event_id of ids) {
+      for (const more of [
+        {},
+        { status: 'duplicate' as const },
+        { receipt: 'c2sp.org/tlog-proof@v1\n' },
+        { problem: {} },
+      ]) {
+        const outcome = { ...stored, event_id, ...more };
+        expect(textOf(outcome)).toBe(JSON.stringify(outcome));
+      }
+    }
+    expect(textOf({ line: 1, status: 'refused', problem: { type: 'x' } })).toBe(
+      '{"line":1,"status":"refused","problem":{"type":"x"}}',
+    );
+  });
+});
 
 function problemType(problem: unknown): string | undefined {
   if (typeof problem !== 'object' || problem === null || !('type' in problem)) return undefined;

@@ -5,7 +5,7 @@
 
 import type { JsonValue } from '../../../proofs/canonical-json.ts';
 import { textAt } from '../../../proofs/fields.ts';
-import { fieldText } from '../../events/contents.ts';
+import { ContentsView } from '../../events/contents.ts';
 import { parseTimeUs } from '../../events/time.ts';
 import { RESERVED_ACTION_PREFIX } from '../../events/validate.ts';
 import type { DurableEvent, StoredEvent } from '../../log/types.ts';
@@ -52,18 +52,23 @@ export function outcomeOf(event: Examined): string | undefined {
 }
 
 abstract class Parsed {
-  #known: Map<string, JsonValue | undefined> | undefined;
+  /** What was parsed, in the order in which it was asked for: two or three fields, where any. */
+  #knownIds: string[] | undefined;
+  #known: JsonValue[] | undefined;
 
   abstract textOf(id: string): string | undefined;
 
   field(id: string): JsonValue | undefined {
+    const at = this.#knownIds?.indexOf(id) ?? -1;
+    if (at !== -1) return this.#known?.[at];
     const text = this.textOf(id);
     if (text === undefined) return undefined;
-    this.#known ??= new Map();
-    if (this.#known.has(id)) return this.#known.get(id);
     // The text was made or checked by the log itself, so that a plain parser is enough, and fast.
     const value: JsonValue = JSON.parse(text);
-    this.#known.set(id, value);
+    this.#knownIds ??= [];
+    this.#known ??= [];
+    this.#knownIds.push(id);
+    this.#known.push(value);
     return value;
   }
 
@@ -79,12 +84,14 @@ class FreshEvent extends Parsed implements Examined {
   readonly action: string;
   readonly isOwn: boolean;
   readonly #event: DurableEvent['event'];
+  readonly #contents: ContentsView;
 
   constructor(index: number, logTimeUs: number, event: DurableEvent['event']) {
     super();
     this.index = index;
     this.logTimeUs = logTimeUs;
     this.#event = event;
+    this.#contents = new ContentsView(event.contents);
     this.action = this.actionText();
     this.isOwn = this.action.startsWith(RESERVED_ACTION_PREFIX);
   }
@@ -102,7 +109,7 @@ class FreshEvent extends Parsed implements Examined {
   }
 
   override textOf(id: string): string | undefined {
-    return fieldText(this.#event.contents, id);
+    return this.#contents.text(id);
   }
 }
 
