@@ -6,6 +6,7 @@ import type { Prepared } from '../events/types.ts';
 import { SearchIndex } from '../trail/search-index.ts';
 import { AuditContents, type ContentsCheck } from './check-contents.ts';
 import type { LogCore } from './core.ts';
+import { KnownKeys } from './known-keys.ts';
 import { startLog } from './log.ts';
 import type { LogKind } from './log-kind.ts';
 import type { OpenLogOptions } from './options.ts';
@@ -13,7 +14,7 @@ import { indexed, planEvents } from './plan-events.ts';
 import { type EntrySource, readEntry } from './read-entries.ts';
 import { readEvents } from './read-events.ts';
 import { entrySource } from './read-tree.ts';
-import { decodeIdRow, idKey, idRange } from './rows.ts';
+import { ALL_IDS, decodeIdRow, idKey, idRange } from './rows.ts';
 import type { DurableEvent, Log, SubmitResult } from './types.ts';
 
 /** Producers that may share one event id before the answer is cut; far above what any query can use. */
@@ -48,8 +49,9 @@ function auditKind(onGroup: (group: readonly DurableEvent[]) => void): LogKind<P
   return {
     load: async ({ store, hasher, nowUs, size, source, onFailure }) => {
       const search = await SearchIndex.load(store, size, hasher, onFailure);
+      const ids = new KnownKeys(store, ALL_IDS, size);
       const planner = planEvents({
-        store,
+        ids,
         hasher,
         nowUs,
         readEntry: (index) => readEntry(source(), index),
@@ -59,7 +61,11 @@ function auditKind(onGroup: (group: readonly DurableEvent[]) => void): LogKind<P
         },
       });
       const checkContents = (from: number): ContentsCheck => new AuditContents(store, hasher, from);
-      return { planner, checkContents, own: search, close: () => search.close() };
+      const close = async (): Promise<void> => {
+        await ids.close();
+        await search.close();
+      };
+      return { planner, checkContents, own: search, close };
     },
   };
 }

@@ -37,18 +37,18 @@ export interface Occurrences {
 }
 
 /**
- * The pending ids are looked at before the store is asked: a group that becomes durable in between is then in the
- * store's answer, and none can slip through. Only the one writer adds pending ids.
+ * The pending ids are looked at before the stored ones: a group that becomes durable in between is then in the store's
+ * answer, and none can slip through. Only the one writer adds pending ids.
  */
 export async function findOccurrences(
-  store: Store,
+  ids: Pick<Store, 'getMany'>,
   pending: PendingIds,
   events: readonly Prepared[],
 ): Promise<Occurrences> {
   const names = events.map(({ eventId, producerId }) => `${eventId}\0${producerId}`);
   const keys = events.map(({ eventId, producerId }) => idKey(eventId, producerId));
   const inFlight = names.map((name) => pending.get(name));
-  const rows = await store.getMany(keys);
+  const rows = await ids.getMany(keys);
   const firstPosition = new Map<string, number>();
   const all = events.map((event, position): Occurrence => {
     const row = rows[position];

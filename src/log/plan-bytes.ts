@@ -4,18 +4,19 @@
  */
 import { equalBytes } from '../../proofs/bytes.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
-import type { PutRow, Store } from '../store/contract.ts';
+import type { PutRow } from '../store/contract.ts';
 import type { Planner } from './group-plan.ts';
 import { integrate, type Leaf } from './integrate.ts';
+import type { KnownKeys } from './known-keys.ts';
 import { checkClock } from './log-time.ts';
 import { decodeLeafRow, encodeIndex, leafKey } from './rows.ts';
 import { type AddResult, LogError } from './types.ts';
 
 export interface BytePlannerOptions {
-  readonly store: Store;
+  /** The rows of known leaves, where duplicates are suppressed. */
+  readonly leaves: Pick<KnownKeys, 'getMany' | 'add'> | undefined;
   readonly hasher: Hasher;
   readonly nowUs: () => number;
-  readonly deduplicate: boolean;
   /** From the tree, checked. */
   readonly leafHashAt: (index: number) => Promise<Hash>;
 }
@@ -24,8 +25,8 @@ export interface BytePlannerOptions {
 const OVERHEAD_BYTES = 128;
 
 export function planBytes(options: BytePlannerOptions): Planner<Uint8Array, AddResult> {
-  const { store, hasher, nowUs, deduplicate } = options;
-  const known = deduplicate ? new KnownLeaves(store) : undefined;
+  const { hasher, nowUs } = options;
+  const known = options.leaves === undefined ? undefined : new KnownLeaves(options.leaves);
   return {
     byteCount: (entry) => entry.length + OVERHEAD_BYTES,
     // Bytes say nothing about who sent them.
@@ -53,7 +54,7 @@ export function planBytes(options: BytePlannerOptions): Planner<Uint8Array, AddR
       known?.add(firsts);
       return {
         state,
-        rows: known === undefined ? rows : [...rows, ...leafRows(leaves)],
+        rows: known === undefined ? rows : [...rows, ...known.rowsOf(leaves)],
         addsLeaves: leaves.length > 0,
         onDurable: () => known?.remove(firsts),
         resultAt: (position) => {
@@ -73,21 +74,28 @@ export function leafRows(leaves: readonly Pick<Leaf, 'index' | 'leafHash'>[]): r
 
 /** Leaves in the store, and those of groups that were planned and are not durable yet. */
 class KnownLeaves {
-  readonly #store: Store;
+  readonly #stored: Pick<KnownKeys, 'getMany' | 'add'>;
   readonly #pending = new Map<string, number>();
 
-  constructor(store: Store) {
-    this.#store = store;
+  constructor(stored: Pick<KnownKeys, 'getMany' | 'add'>) {
+    this.#stored = stored;
   }
 
   /** Pending ones first: a group that becomes durable in between is then in the store's answer, and none can slip through. */
   async find(hashes: readonly Hash[]): Promise<readonly (number | undefined)[]> {
     const pending = hashes.map((hash) => this.#pending.get(nameOf(hash)));
-    const rows = await this.#store.getMany(hashes.map(leafKey));
+    const rows = await this.#stored.getMany(hashes.map(leafKey));
     return hashes.map((_, i) => {
       const row = rows[i];
       return pending[i] ?? (row === undefined ? undefined : decodeLeafRow(row));
     });
+  }
+
+  /** Of leaves that are about to be written. */
+  rowsOf(leaves: readonly Leaf[]): readonly PutRow[] {
+    const rows = leafRows(leaves);
+    this.#stored.add(rows.map(({ key }) => key));
+    return rows;
   }
 
   add(firsts: ReadonlyMap<string, number>): void {

@@ -7,18 +7,20 @@ import { encodeCbor } from '../../proofs/cbor.ts';
 import { decodeEntry } from '../../proofs/entry.ts';
 import type { Hasher } from '../../proofs/hash.ts';
 import type { Prepared } from '../events/types.ts';
-import type { PutRow, Store } from '../store/contract.ts';
+import type { PutRow } from '../store/contract.ts';
 import { type IndexedEvent, tailRows } from '../trail/postings.ts';
 import { findOccurrences, type Occurrence, type PendingIds } from './deduplicate.ts';
 import type { Planner } from './group-plan.ts';
 import { chunkRows, type Integrated, integrate, type Leaf, type TreeState } from './integrate.ts';
+import type { KnownKeys } from './known-keys.ts';
 import { checkClock } from './log-time.ts';
 import { encodeIdRow, idKey } from './rows.ts';
 import { type Sequenced, sequence } from './sequence.ts';
 import { LogError, type SubmitResult } from './types.ts';
 
 export interface EventPlannerOptions {
-  readonly store: Store;
+  /** The id rows there are, and a word about those to come. */
+  readonly ids: Pick<KnownKeys, 'getMany' | 'add'>;
   readonly hasher: Hasher;
   readonly nowUs: () => number;
   /** The entry of a taken index, read back from the log. */
@@ -28,13 +30,13 @@ export interface EventPlannerOptions {
 }
 
 export function planEvents(options: EventPlannerOptions): Planner<Prepared, SubmitResult> {
-  const { store, hasher, nowUs, onDurable } = options;
+  const { ids, hasher, nowUs, onDurable } = options;
   const pendingIds: PendingIds = new Map();
   return {
     byteCount: (event) => event.byteCount,
     sourceOf: (event) => event.producerId,
     plan: async (events, before) => {
-      const { all, names, keys } = await findOccurrences(store, pendingIds, events);
+      const { all, names, keys } = await findOccurrences(ids, pendingIds, events);
       const fresh: Prepared[] = [];
       const freshNames: string[] = [];
       const freshKeys: Uint8Array[] = [];
@@ -50,6 +52,7 @@ export function planEvents(options: EventPlannerOptions): Planner<Prepared, Subm
       const now = nowUs();
       if (fresh.length > 0) checkClock(now, before.lastLogTime);
       const group = sequence(fresh, { size: before.range.size, lastLogTime: before.lastLogTime }, now, hasher);
+      ids.add(freshKeys);
       for (const [i, { index, event }] of group.entries()) {
         pendingIds.set(freshNames[i] ?? '', { index, contentMac: event.contentMac });
       }

@@ -1,6 +1,7 @@
 /** A log of opaque bytes: what it adds to the tree (plan-bytes.ts); everything else is as for any log. */
 import { MAX_BUNDLE_ENTRY_BYTES } from '../../proofs/tile.ts';
 import { RawContents } from './check-contents.ts';
+import { KnownKeys } from './known-keys.ts';
 import { startLog } from './log.ts';
 import type { LogKind } from './log-kind.ts';
 import type { OpenLogOptions } from './options.ts';
@@ -8,6 +9,7 @@ import { planBytes } from './plan-bytes.ts';
 import { leafAt } from './prove.ts';
 import { readEntry } from './read-entries.ts';
 import { entrySource } from './read-tree.ts';
+import { ALL_LEAVES } from './rows.ts';
 import { type AddResult, LogError, type RawLog } from './types.ts';
 
 export interface OpenRawLogOptions extends OpenLogOptions {
@@ -35,12 +37,15 @@ export async function openRawLog(options: OpenRawLogOptions): Promise<RawLog> {
 
 function rawKind(deduplicate: boolean): LogKind<Uint8Array, AddResult, undefined> {
   return {
-    load: async ({ store, hasher, nowUs, source }) => ({
-      planner: planBytes({ store, hasher, nowUs, deduplicate, leafHashAt: (index) => leafAt(source(), index) }),
-      checkContents: () => new RawContents(store, hasher),
-      own: undefined,
-      close: async () => undefined,
-    }),
+    load: async ({ store, hasher, nowUs, size, source }) => {
+      const leaves = deduplicate ? new KnownKeys(store, ALL_LEAVES, size) : undefined;
+      return {
+        planner: planBytes({ leaves, hasher, nowUs, leafHashAt: (index) => leafAt(source(), index) }),
+        checkContents: () => new RawContents(store, hasher),
+        own: undefined,
+        close: async () => leaves?.close(),
+      };
+    },
   };
 }
 

@@ -105,6 +105,12 @@ export function idRange(eventId: string, limit: number): RangeOptions {
 /** The rows of all event ids. */
 export const ALL_IDS: Omit<RangeOptions, 'limit'> = { gte: Uint8Array.of(KIND.id), lt: Uint8Array.of(KIND.id + 1) };
 
+/** The rows that find leaves by their hashes. */
+export const ALL_LEAVES: Omit<RangeOptions, 'limit'> = {
+  gte: Uint8Array.of(KIND.leaf),
+  lt: Uint8Array.of(KIND.leaf + 1),
+};
+
 /** The least key that is greater: where a read that ended with this key goes on. */
 export function keyAfter(key: Uint8Array): Uint8Array {
   return concatBytes(key, Uint8Array.of(0));
