@@ -32,15 +32,19 @@ const MAX_TERMS = 0xffff;
 export const MAX_PACKED_LINES = 1_024;
 
 export function packLines(outcomes: readonly LineOutcome[]): PackedLines {
-  const bytes = new Uint8Array(byteCountOf(outcomes));
+  const { byteCount, termCount } = roomFor(outcomes);
+  const bytes = new Uint8Array(byteCount);
   const numbers = new Float64Array(NUMBERS_PER_LINE * outcomes.length);
   const eventIds: string[] = [];
   const refused: (readonly EventFault[])[] = [];
   const numberOf = new Map<string, number>();
-  const termsOf: number[] = [];
+  const termsOf = new Uint16Array(termCount);
   let at = 0;
-  for (const [line, one] of outcomes.entries()) {
+  let termAt = 0;
+  for (let line = 0; line < outcomes.length; line++) {
+    const one = outcomes[line];
     const start = NUMBERS_PER_LINE * line;
+    if (one === undefined) continue;
     if (one instanceof EventProblem) {
       numbers[start + 4] = REFUSED;
       refused.push(one.faults);
@@ -54,9 +58,12 @@ export function packLines(outcomes: readonly LineOutcome[]): PackedLines {
     numbers[start + 4] = one.terms.length;
     eventIds.push(one.eventId);
     for (const term of one.terms) {
-      const known = numberOf.get(term);
-      termsOf.push(known ?? numberOf.size);
-      if (known === undefined) numberOf.set(term, numberOf.size);
+      let number = numberOf.get(term);
+      if (number === undefined) {
+        number = numberOf.size;
+        numberOf.set(term, number);
+      }
+      termsOf[termAt++] = number;
     }
     bytes.set(one.cardHash, at);
     bytes.set(one.logCommitment, at + DIGEST_BYTES);
@@ -65,7 +72,7 @@ export function packLines(outcomes: readonly LineOutcome[]): PackedLines {
     at += FIXED_BYTES + one.contents.length;
   }
   if (numberOf.size > MAX_TERMS) throw new Error('too many terms for one piece');
-  return { bytes, numbers, eventIds, terms: [...numberOf.keys()], termsOf: Uint16Array.from(termsOf), refused };
+  return { bytes, numbers, eventIds, terms: [...numberOf.keys()], termsOf, refused };
 }
 
 /** What may change hands instead of being copied. */
@@ -121,8 +128,13 @@ function problemOf([first, ...more]: readonly EventFault[]): EventProblem {
   return new EventProblem(first, ...more);
 }
 
-function byteCountOf(outcomes: readonly LineOutcome[]): number {
-  let count = 0;
-  for (const one of outcomes) if (!(one instanceof EventProblem)) count += FIXED_BYTES + one.contents.length;
-  return count;
+function roomFor(outcomes: readonly LineOutcome[]): { readonly byteCount: number; readonly termCount: number } {
+  let byteCount = 0;
+  let termCount = 0;
+  for (const one of outcomes) {
+    if (one instanceof EventProblem) continue;
+    byteCount += FIXED_BYTES + one.contents.length;
+    termCount += one.terms.length;
+  }
+  return { byteCount, termCount };
 }

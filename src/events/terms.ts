@@ -69,34 +69,33 @@ export function actionPrefix(value: string): string | undefined {
   return value.endsWith(PREFIX_SUFFIX) ? value.slice(0, -PREFIX_SUFFIX.length) : undefined;
 }
 
-/** All terms of an event, each once. */
+/** All terms of an event that was validated, each once: its texts hold nothing that a term may not. */
 export function termsOf(
   event: AuditEvent,
   { producerId, eventClass, occurredAtUs }: TermAttributes,
 ): readonly string[] {
-  const day = dayOf(occurredAtUs);
+  const { action, target, tenant, correlation_id: correlationId, authorization } = event;
+  const { dayTerm, monthTerm } = daysOf(occurredAtUs);
   const terms = [
-    searchTerm('actor', event.actor.id),
-    searchTerm('action', event.action),
-    ...prefixesOf(event.action).map((prefix) => term(PREFIX_LETTER, prefix)),
-    searchTerm('outcome', event.outcome.result),
-    searchTerm('producer', producerId),
-    occurredTerm(day),
-    occurredTerm(monthOf(day)),
+    `${LETTERS.actor}:${event.actor.id}`,
+    `${LETTERS.action}:${action}`,
+    `${LETTERS.outcome}:${event.outcome.result}`,
+    `${LETTERS.producer}:${producerId}`,
+    dayTerm,
+    monthTerm,
   ];
-  if (eventClass !== undefined) terms.push(searchTerm('class', eventClass));
-  if (event.target !== undefined) {
-    terms.push(searchTerm('target', event.target.id), searchTerm('target_type', event.target.type));
-  }
-  if (event.tenant !== undefined) terms.push(searchTerm('tenant', event.tenant));
-  const cited = event.authorization?.rule;
+  addPrefixes(action, terms);
+  if (eventClass !== undefined) terms.push(`${LETTERS.class}:${eventClass}`);
+  if (target !== undefined) terms.push(`${LETTERS.target}:${target.id}`, `${LETTERS.target_type}:${target.type}`);
+  if (tenant !== undefined) terms.push(`${LETTERS.tenant}:${tenant}`);
+  const cited = authorization?.rule;
   if (cited !== undefined) {
-    terms.push(searchTerm('rule', cited));
+    terms.push(`${LETTERS.rule}:${cited}`);
     const whole = wholeRule(cited);
-    if (whole !== undefined) terms.push(searchTerm('rule', whole));
+    if (whole !== undefined) terms.push(`${LETTERS.rule}:${whole}`);
   }
-  if (event.correlation_id !== undefined) terms.push(searchTerm('correlation_id', event.correlation_id));
-  if (isBreakGlass(event)) terms.push(searchTerm('break_glass', 'true'));
+  if (correlationId !== undefined) terms.push(`${LETTERS.correlation_id}:${correlationId}`);
+  if (isBreakGlass(event)) terms.push(`${LETTERS.break_glass}:true`);
   return terms;
 }
 
@@ -132,16 +131,30 @@ export function dayCount(fromDay: string, toDay: string): number {
 }
 
 /** The beginnings of an action up to each of its dots, a bounded number of them. */
-function prefixesOf(action: string): readonly string[] {
-  const prefixes: string[] = [];
-  for (
-    let dot = action.indexOf('.');
-    dot !== -1 && prefixes.length < MAX_PREFIX_WORDS;
-    dot = action.indexOf('.', dot + 1)
-  ) {
-    prefixes.push(action.slice(0, dot));
+function addPrefixes(action: string, terms: string[]): void {
+  let dot = action.indexOf('.');
+  for (let words = 0; dot !== -1 && words < MAX_PREFIX_WORDS; words++) {
+    terms.push(`${PREFIX_LETTER}:${action.slice(0, dot)}`);
+    dot = action.indexOf('.', dot + 1);
   }
-  return prefixes;
+}
+
+interface Days {
+  readonly number: number;
+  readonly dayTerm: string;
+  readonly monthTerm: string;
+}
+
+/** Those that were asked for last: the events of an hour have a day in common. */
+let last: Days = { number: Number.NaN, dayTerm: '', monthTerm: '' };
+
+function daysOf(occurredAtUs: number): Days {
+  const number = Math.floor(occurredAtUs / (1000 * DAY_MS));
+  if (number !== last.number) {
+    const day = dayOf(occurredAtUs);
+    last = { number, dayTerm: occurredTerm(day), monthTerm: occurredTerm(monthOf(day)) };
+  }
+  return last;
 }
 
 function occurredTerm(dayOrMonth: string): string {

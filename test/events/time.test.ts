@@ -26,6 +26,25 @@ describe('a time', () => {
     }
   });
 
+  it('is taken for one exactly where the grammar of RFC 3339 says so', () => {
+    const grammar = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})$/;
+    const bases = ['2026-01-08T14:32:07.123456Z', '2026-01-08T14:32:07+02:00', '2026-01-08t14:32:07.1-05:30'];
+    const units = [...'0189-+:.TtZz ,/;@', '\u0000', '\u0660', '１'];
+    for (const base of bases) {
+      for (let at = 0; at <= base.length; at++) {
+        for (const unit of ['', ...units]) {
+          for (const cut of [0, 1]) {
+            const text = base.slice(0, at) + unit + base.slice(at + cut);
+            const says = parseTimeUs(text) !== undefined;
+            // A text of the grammar may still be no date; nothing else is ever taken.
+            if (!grammar.test(text)) expect(says, text).toBe(false);
+            else expect(says, text).toBe(isRealTime(text));
+          }
+        }
+      }
+    }
+  });
+
   it.each([
     '',
     '2026-01-08',
@@ -65,3 +84,15 @@ describe('a time', () => {
     expect(parseTimeUs(text)).toBeUndefined();
   });
 });
+
+/** By the platform, for the plausible years. */
+function isRealTime(text: string): boolean {
+  const [year, month, day] = [text.slice(0, 4), text.slice(5, 7), text.slice(8, 10)].map(Number);
+  const [hour, minute, second] = [text.slice(11, 13), text.slice(14, 16), text.slice(17, 19)].map(Number);
+  const date = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, second));
+  const isDate = date.getUTCFullYear() === year && date.getUTCMonth() + 1 === month && date.getUTCDate() === day;
+  const zone = /[+-](\d{2}):(\d{2})$/.exec(text);
+  const isZone = zone === null || (Number(zone[1]) <= 23 && Number(zone[2]) <= 59);
+  const isClock = date.getUTCHours() === hour && date.getUTCMinutes() === minute && date.getUTCSeconds() === second;
+  return isDate && isClock && isZone && (year ?? 0) >= 1970 && (year ?? 0) <= 2200;
+}

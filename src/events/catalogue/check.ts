@@ -10,6 +10,7 @@ import { canMinimise } from '../minimise.ts';
 import type { EventFault } from '../types.ts';
 import { type ActionRule, type Catalogue, findAction, namesOf } from './catalogue.ts';
 
+const OUTCOME = ['outcome', 'result'] as const;
 /** Actions that are named to whoever sent an unknown one. */
 const MAX_SUGGESTIONS = 5;
 
@@ -19,12 +20,12 @@ export function checkAgainstCatalogue(event: JsonObject, catalogue: Catalogue): 
   const rule = findAction(catalogue, action);
   if (rule === undefined) return [unknownAction(action, catalogue)];
   const faults: EventFault[] = [];
-  for (const path of rule.required) {
-    if (isMissing(event, path)) faults.push(missingField(path, rule, ''));
+  for (const steps of stepsOf(rule.required)) {
+    if (isMissing(event, steps)) faults.push(missingField(steps, rule, ''));
   }
-  if (rule.requiredOnSuccess.length > 0 && valueAt(event, ['outcome', 'result']) === 'success') {
-    for (const path of rule.requiredOnSuccess) {
-      if (isMissing(event, path)) faults.push(missingField(path, rule, ' when it succeeded'));
+  if (rule.requiredOnSuccess.length > 0 && valueAt(event, OUTCOME) === 'success') {
+    for (const steps of stepsOf(rule.requiredOnSuccess)) {
+      if (isMissing(event, steps)) faults.push(missingField(steps, rule, ' when it succeeded'));
     }
   }
   for (const { steps, how } of rule.minimise) {
@@ -45,14 +46,25 @@ function unknownAction(action: string, { label, actions }: Catalogue): EventFaul
   return { code: 'unknown-action', pointer: '/action', detail: `${where} ${names.join(', ')}${hint}` };
 }
 
-function missingField(path: string, { name, title }: ActionRule, when: string): EventFault {
+function missingField(steps: readonly string[], { name, title }: ActionRule, when: string): EventFault {
   const detail = `is missing or empty; the catalogue requires it for ${name} ("${title}")${when}`;
-  return { code: 'missing-field', pointer: jsonPointer(path.split('.')), detail };
+  return { code: 'missing-field', pointer: jsonPointer(steps), detail };
+}
+
+/** By the very list: it is the same one for every event about an action. */
+const knownSteps = new WeakMap<readonly string[], readonly (readonly string[])[]>();
+
+function stepsOf(paths: readonly string[]): readonly (readonly string[])[] {
+  const known = knownSteps.get(paths);
+  if (known !== undefined) return known;
+  const steps = paths.map((path) => path.split('.'));
+  knownSteps.set(paths, steps);
+  return steps;
 }
 
 /** Not there, null, or nothing: an empty text, list or object says as little. */
-function isMissing(event: JsonObject, path: string): boolean {
-  const value = valueAt(event, path.split('.'));
+function isMissing(event: JsonObject, steps: readonly string[]): boolean {
+  const value = valueAt(event, steps);
   if (value === undefined || value === null || value === '') return true;
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
