@@ -89,11 +89,12 @@ export function prepareAgain(stored: StoredEvent, alter: (field: FieldText) => F
     if (id === LOG_FIELD) logValueText = opening.value;
     else fields.push(alter([id, opening.value]));
   }
-  const eventId = fields.find(([id]) => id === 'event_id')?.[1] ?? `${stored.index}`;
+  const textOf = (wanted: string): string => String(JSON.parse(fields.find(([id]) => id === wanted)?.[1] ?? '""'));
   return {
     // The field of the log is the last of the stored ones, and so is its salt.
     ...commitTexts(fields, logValueText, concatBytes(...salts)),
-    eventId: String(JSON.parse(eventId)),
+    eventId: textOf('event_id'),
+    action: textOf('action'),
     producerId: stored.producerId,
     producerSeq: stored.producerSeq,
     signature: null,

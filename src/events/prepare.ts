@@ -115,6 +115,7 @@ export function prepareValue(
   const occurredAtUs = occurredAt(kept.occurred_at);
   return {
     eventId: kept.event_id,
+    action: kept.action,
     producerId,
     producerSeq,
     ...committed,

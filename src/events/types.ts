@@ -16,6 +16,7 @@ export type FieldText = readonly [fieldId: string, valueText: string];
  */
 export interface Prepared {
   readonly eventId: string;
+  readonly action: string;
   /** Public pseudonym of the producer (a token's or key's id), never a person's name. */
   readonly producerId: string;
   readonly producerSeq: number | null;

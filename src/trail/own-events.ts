@@ -31,18 +31,19 @@ export async function followOwnEvents(
   actions: readonly string[],
   apply: (entry: OwnEntry) => void,
 ): Promise<() => void> {
-  const terms = new Set(actions.map((action) => searchTerm('action', action)));
+  const wanted = new Set(actions);
   let waiting: DurableEvent[] | undefined = [];
   const stop = log.subscribe((group) => {
     for (const one of group) {
-      if (!one.event.terms.some((term) => terms.has(term))) continue;
+      if (!wanted.has(one.event.action)) continue;
       if (waiting === undefined) apply(entryOf(one));
       else waiting.push(one);
     }
   });
   const size = log.treeSize();
+  const terms = actions.map((action) => searchTerm('action', action));
   for (let from = 0; from < size; ) {
-    const page = await log.search({ terms: [], anyOf: [[...terms]], from, size, limit: PAGE });
+    const page = await log.search({ terms: [], anyOf: [terms], from, size, limit: PAGE });
     for (const entry of await ownEntriesAt(log, page.indices)) apply(entry);
     if (page.indices.length < PAGE && page.complete) break;
     from = page.next;

@@ -38,9 +38,10 @@ const LINES = [
 function facts(outcomes: readonly LineOutcome[]): readonly unknown[] {
   return outcomes.map((one) => {
     if (one instanceof EventProblem) return { faults: one.faults, message: one.message };
-    const { contents, cardHash, logCommitment, ...rest } = one;
+    const { contents, cardHash, logCommitment, eventId, action, producerId, producerSeq } = one;
+    const { signature, contentMac, terms, occurredAtUs, byteCount } = one;
     return {
-      ...rest,
+      ...{ eventId, action, producerId, producerSeq, signature, contentMac, terms, occurredAtUs, byteCount },
       fields: fieldTexts(contents),
       log: logText(contents),
       sizes: [cardHash.length, logCommitment.length],

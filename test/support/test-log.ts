@@ -138,6 +138,7 @@ export function preparedEvent(
   const text = canonicalJson(event);
   return {
     eventId,
+    action: String(event['action']),
     producerId,
     producerSeq: null,
     ...commitTexts(fields, logValueText, new Uint8Array(randomBytes(16 * (fields.length + 1)))),

@@ -71,11 +71,6 @@ abstract class Parsed {
     this.#known.push(value);
     return value;
   }
-
-  /** An action has no character that JSON escapes: without its quotes its text is its value. */
-  protected actionText(): string {
-    return this.textOf('action')?.slice(1, -1) ?? '';
-  }
 }
 
 class FreshEvent extends Parsed implements Examined {
@@ -84,15 +79,14 @@ class FreshEvent extends Parsed implements Examined {
   readonly action: string;
   readonly isOwn: boolean;
   readonly #event: DurableEvent['event'];
-  readonly #contents: ContentsView;
+  #contents: ContentsView | undefined;
 
   constructor(index: number, logTimeUs: number, event: DurableEvent['event']) {
     super();
     this.index = index;
     this.logTimeUs = logTimeUs;
     this.#event = event;
-    this.#contents = new ContentsView(event.contents);
-    this.action = this.actionText();
+    this.action = event.action;
     this.isOwn = this.action.startsWith(RESERVED_ACTION_PREFIX);
   }
 
@@ -109,6 +103,7 @@ class FreshEvent extends Parsed implements Examined {
   }
 
   override textOf(id: string): string | undefined {
+    this.#contents ??= new ContentsView(this.#event.contents);
     return this.#contents.text(id);
   }
 }
@@ -129,7 +124,8 @@ class StoredAgain extends Parsed implements Examined {
     this.producerId = producerId;
     this.producerSeq = producerSeq;
     this.#fields = fields;
-    this.action = this.actionText();
+    // An action has no character that JSON escapes: without its quotes its text is its value.
+    this.action = this.textOf('action')?.slice(1, -1) ?? '';
     this.isOwn = this.action.startsWith(RESERVED_ACTION_PREFIX);
   }
 
