@@ -1,6 +1,6 @@
 /** Inclusion and consistency proofs as JSON, between any sizes up to the signed one; the log checks each before it is sent. */
-import { base64Encode } from '../../proofs/bytes.ts';
 import type { Hash } from '../../proofs/hash.ts';
+import { base64OfHash } from './base64.ts';
 import { invalidParameter, readQuery, requiredDecimal } from './query.ts';
 import { type PlainAnswer, publicJsonAnswer } from './respond.ts';
 import type { HotExchange, HotReadRoute } from './route.ts';
@@ -58,8 +58,8 @@ async function inclusion({ c, served: { log } }: HotExchange): Promise<PlainAnsw
     origin: log.origin,
     index,
     size,
-    leaf_hash: base64Encode(leafHash),
-    root: base64Encode(root),
+    leaf_hash: base64OfHash(leafHash),
+    root: base64OfHash(root),
     proof: encoded(proof),
   });
 }
@@ -75,12 +75,12 @@ async function consistency({ c, served: { log } }: HotExchange): Promise<PlainAn
     origin: log.origin,
     from,
     to,
-    from_root: base64Encode(fromRoot),
-    to_root: base64Encode(toRoot),
+    from_root: base64OfHash(fromRoot),
+    to_root: base64OfHash(toRoot),
     proof: encoded(proof),
   });
 }
 
 function encoded(hashes: readonly Hash[]): string[] {
-  return hashes.map((hash) => base64Encode(hash));
+  return hashes.map((hash) => base64OfHash(hash));
 }

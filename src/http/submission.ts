@@ -1,11 +1,11 @@
 /** What one event and a batch have in common: preparing, handing to the log, counting, and the words of the answer. */
-import { HASH_BYTES, type Hash } from '../../proofs/hash.ts';
 import { prepareCloudEvent, prepareEvent, prepareNamed } from '../events/prepare.ts';
 import type { OffThreadPreparer } from '../events/prepare-off-thread.ts';
 import { prepareSigned } from '../events/prepare-signed.ts';
 import { EventProblem, type PrepareContext, type Prepared } from '../events/types.ts';
 import { LogError, type SubmitResult } from '../log/types.ts';
 import { formatTimeUs } from '../trail/time.ts';
+import { base64OfHash } from './base64.ts';
 import { HttpProblem } from './problems.ts';
 import { reportUnresolved } from './refusals.ts';
 import type { SubmitExchange } from './route.ts';
@@ -123,16 +123,8 @@ export function acknowledgement(eventId: string, result: Stored): Acknowledgemen
     event_id: eventId,
     index: result.index,
     log_time: formatTimeUs(result.logTime),
-    leaf_hash: base64Of(result.leafHash),
+    leaf_hash: base64OfHash(result.leafHash),
   };
-}
-
-/** Copied first: a small array has no memory of its own until somebody asks for it, and getting it takes longer. */
-const hashBytes = Buffer.alloc(HASH_BYTES);
-
-function base64Of(hash: Hash): string {
-  hashBytes.set(hash);
-  return hashBytes.toString('base64');
 }
 
 export function conflictProblem(index: number): HttpProblem {
