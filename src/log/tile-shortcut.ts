@@ -52,12 +52,15 @@ export function encodeShortcut(middles: readonly Hash[], chunkStarts: readonly n
 /** A full tile out of its row, as far as it was looked at compared with the tree. */
 export class CheckedTile {
   readonly #hashes: Uint8Array;
-  readonly #middles: Uint8Array;
+  /** Over the nodes of the shortcut. */
+  readonly #middles: Levels;
   readonly #starts: Uint8Array;
   readonly #place: TilePlace;
   readonly #hasher: Hasher;
   /** Bit g: the 16 hashes of group g were compared with their node. */
   #checkedGroups = 0;
+  /** The group that was looked into last: a proof needs several nodes of one. */
+  #lastGroup: { readonly group: number; readonly levels: Levels } | undefined;
 
   /** `expected` is the tile's hash in the tile above. Throws LogError `corrupt-data`. */
   constructor(
@@ -72,30 +75,31 @@ export class CheckedTile {
     if (row?.length !== FULL_TILE_BYTES) throw this.#corrupt('is missing or cut');
     this.#hashes = row;
     this.#starts = shortcut?.subarray(MIDDLES_BYTES) ?? new Uint8Array(0);
-    const leads = (middles: Uint8Array): boolean =>
-      expected !== undefined && equalBytes(rootOfHashes(slice(middles, 0, MIDDLES), hasher), expected);
     const stored = shortcut?.subarray(0, MIDDLES_BYTES);
-    if (stored?.length === MIDDLES_BYTES && leads(stored)) {
-      this.#middles = stored;
-      return;
+    if (stored?.length === MIDDLES_BYTES) {
+      this.#middles = levelsOver(slice(stored, 0, MIDDLES), hasher);
+      if (leadsTo(this.#middles, expected)) return;
     }
-    this.#middles = encodeShortcut(middlesOf(slice(row, 0, TILE_WIDTH), hasher), undefined);
-    if (!leads(this.#middles)) throw this.#corrupt('was altered on disk');
+    this.#middles = levelsOver(middlesOf(slice(row, 0, TILE_WIDTH), hasher), hasher);
+    if (!leadsTo(this.#middles, expected)) throw this.#corrupt('was altered on disk');
   }
 
   /** The node `height` levels above the tile's hashes, over those from `first` on. Throws LogError `corrupt-data`. */
   node(height: number, first: number): Hash {
-    if (height >= MIDDLE_LEVEL) {
-      const covered = slice(this.#middles, first / GROUP_HASHES, 2 ** (height - MIDDLE_LEVEL));
-      return rootOfHashes(covered, this.#hasher).slice();
-    }
-    this.#checkGroup(Math.floor(first / GROUP_HASHES));
-    return rootOfHashes(slice(this.#hashes, first, 2 ** height), this.#hasher).slice();
+    const isAbove = height >= MIDDLE_LEVEL;
+    const levels = isAbove ? this.#middles : this.#checkedGroup(Math.floor(first / GROUP_HASHES));
+    const offset = isAbove ? first / GROUP_HASHES : first % GROUP_HASHES;
+    const level = isAbove ? height - MIDDLE_LEVEL : height;
+    const node = levels[level]?.[offset >>> level];
+    if (node === undefined) throw new Error(`no node ${height} levels above hash ${first} of a tile`);
+    return node.slice();
   }
 
   /** The first `width` hashes. Throws LogError `corrupt-data`. */
   bytes(width: number): Uint8Array {
-    for (let group = 0; group * GROUP_HASHES < width; group++) this.#checkGroup(group);
+    for (let group = 0; group * GROUP_HASHES < width; group++) {
+      if ((this.#checkedGroups & (1 << group)) === 0) this.#checkedGroup(group);
+    }
     return this.#hashes.slice(0, width * HASH_BYTES);
   }
 
@@ -108,12 +112,13 @@ export class CheckedTile {
     return undefined;
   }
 
-  #checkGroup(group: number): void {
-    if ((this.#checkedGroups & (1 << group)) !== 0) return;
-    const root = rootOfHashes(slice(this.#hashes, group * GROUP_HASHES, GROUP_HASHES), this.#hasher);
-    const [expected] = slice(this.#middles, group, 1);
-    if (expected === undefined || !equalBytes(root, expected)) throw this.#corrupt('was altered on disk');
+  #checkedGroup(group: number): Levels {
+    if (this.#lastGroup?.group === group) return this.#lastGroup.levels;
+    const levels = levelsOver(slice(this.#hashes, group * GROUP_HASHES, GROUP_HASHES), this.#hasher);
+    if (!leadsTo(levels, this.#middles[0]?.[group])) throw this.#corrupt('was altered on disk');
     this.#checkedGroups |= 1 << group;
+    this.#lastGroup = { group, levels };
+    return levels;
   }
 
   #corrupt(what: string): LogError {
@@ -124,9 +129,34 @@ export class CheckedTile {
   }
 }
 
+/** Sixteen hashes, the eight nodes over them, and so on up to the one over all. */
+type Levels = readonly (readonly Hash[])[];
+
+function levelsOver(hashes: readonly Hash[], hasher: Hasher): Levels {
+  const levels: (readonly Hash[])[] = [hashes];
+  for (let below = hashes; below.length > 1; ) {
+    const nodes: Hash[] = [];
+    for (let i = 0; i + 1 < below.length; i += 2) nodes.push(hasher.node(at(below, i), at(below, i + 1)));
+    levels.push(nodes);
+    below = nodes;
+  }
+  return levels;
+}
+
+function leadsTo(levels: Levels, expected: Hash | undefined): boolean {
+  const root = levels[MIDDLE_LEVEL]?.[0];
+  return root !== undefined && expected !== undefined && equalBytes(root, expected);
+}
+
+function at(hashes: readonly Hash[], index: number): Hash {
+  const hash = hashes[index];
+  if (hash === undefined) throw new Error('a group of a tile has sixteen hashes');
+  return hash;
+}
+
 /** Views: whoever hands one on copies it, or a hash that is kept keeps the whole row. */
 function slice(hashes: Uint8Array, first: number, count: number): Hash[] {
-  return Array.from({ length: count }, (_, i) =>
-    hashes.subarray((first + i) * HASH_BYTES, (first + i + 1) * HASH_BYTES),
-  );
+  const views: Hash[] = [];
+  for (let i = first; i < first + count; i++) views.push(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
+  return views;
 }

@@ -79,7 +79,7 @@ export class TreeReader {
 
   #nodeIn(tile: CheckedTile | TileEdge, node: NodeCoordinates): Hash {
     const height = node.level % TILE_HEIGHT;
-    const span = 2 ** height;
+    const span = 1 << height;
     const first = (node.index * span) % TILE_WIDTH;
     if (tile instanceof CheckedTile) return tile.node(height, first);
     const covered = tile.slice(first, first + span);
@@ -89,14 +89,23 @@ export class TreeReader {
 
   /** One tile a place, in the order of the places. Rejects with the first that is missing or altered. */
   async #read(state: TreeState, places: readonly TilePlace[]): Promise<readonly (CheckedTile | TileEdge)[]> {
-    const missing = new Map<string, TilePlace>();
+    // What is read together for a proof stands in a handful of tiles, one behind the other.
+    const runs: TilePlace[] = [];
+    const runOf: number[] = [];
     for (const place of places) {
+      const last = runs.at(-1);
+      if (last === undefined || last.level !== place.level || last.index !== place.index) runs.push(place);
+      runOf.push(runs.length - 1);
+    }
+    const missing = new Map<string, TilePlace>();
+    for (const place of runs) {
       if (edgeAt(state, place) === undefined && !this.#tiles.has(nameOf(place))) missing.set(nameOf(place), place);
     }
     if (missing.size > 0) this.#readRows(state, [...missing.values()]);
-    const tiles = places.map((place) => edgeAt(state, place) ?? this.#cached(place));
+    const reading = runs.map((place) => edgeAt(state, place) ?? this.#cached(place));
     this.#forgetOldest();
-    return Promise.all(tiles);
+    const tiles = await Promise.all(reading);
+    return runOf.map((run) => tiles[run] ?? []);
   }
 
   /** Begins to read these tiles; their check waits for the tiles above. */
