@@ -23,6 +23,15 @@ const MAX_KEPT_NODES = 65_536;
 /** The hashes of the rightmost tile of a level while it is not full. */
 type TileEdge = readonly Hash[];
 
+/** A stored tile, and the shortcut beside it. */
+type TileRows = readonly [row: Uint8Array | undefined, shortcut: Uint8Array | undefined];
+
+interface WantedTile {
+  readonly place: TilePlace;
+  readonly resolve: (rows: TileRows) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class TreeReader {
   readonly #store: Store;
   readonly #hasher: Hasher;
@@ -34,6 +43,9 @@ export class TreeReader {
    * Each is over leaves that are complete, so that it never changes while the tree grows.
    */
   readonly #nodes = new Map<string, Hash>();
+
+  /** Tiles that are to be read in this turn of the event loop. */
+  #wanted: WantedTile[] = [];
 
   constructor(store: Store, hasher: Hasher) {
     this.#store = store;
@@ -110,21 +122,44 @@ export class TreeReader {
 
   /** Begins to read these tiles; their check waits for the tiles above. */
   #readRows(state: TreeState, places: readonly TilePlace[]): void {
-    const tileKeys = places.map(({ level, index }) => tileKey(level, index));
-    const shortcutKeys = places.map(({ level, index }) => shortcutKey(level, index));
-    const rows = this.#store.getMany([...tileKeys, ...shortcutKeys]);
-    const parents = places.map(({ level, index }) => ({ level: (level + 1) * TILE_HEIGHT, index }));
-    const both = Promise.all([rows, this.hashReader(state)(parents)]);
+    const parents = this.hashReader(state)(
+      places.map(({ level, index }) => ({ level: (level + 1) * TILE_HEIGHT, index })),
+    );
     for (const [i, place] of places.entries()) {
       const name = nameOf(place);
-      const tile = both.then(
-        ([read, expected]) => new CheckedTile(place, read[i], read[places.length + i], expected[i], this.#hasher),
+      const tile = Promise.all([this.#rowsOf(place), parents]).then(
+        ([[row, shortcut], expected]) => new CheckedTile(place, row, shortcut, expected[i], this.#hasher),
       );
       this.#tiles.set(name, tile);
       // The next reader looks at the disk again.
       tile.catch(() => {
         if (this.#tiles.get(name) === tile) this.#tiles.delete(name);
       });
+    }
+  }
+
+  /**
+   * A tile and its shortcut, read with those that others ask for in this turn of the event loop: to go to the store once
+   * for each takes longer than what is done there.
+   */
+  #rowsOf(place: TilePlace): Promise<TileRows> {
+    return new Promise((resolve, reject) => {
+      if (this.#wanted.length === 0) setImmediate(() => void this.#readWanted());
+      this.#wanted.push({ place, resolve, reject });
+    });
+  }
+
+  async #readWanted(): Promise<void> {
+    const wanted = this.#wanted;
+    this.#wanted = [];
+    try {
+      const rows = await this.#store.getMany(wanted.flatMap(({ place }) => keysOf(place)));
+      for (const [i, { resolve }] of wanted.entries()) resolve([rows[2 * i], rows[2 * i + 1]]);
+    } catch {
+      // One that cannot be read must not hide the others, which somebody else asked for.
+      for (const { place, resolve, reject } of wanted) {
+        this.#store.getMany(keysOf(place)).then(([row, shortcut]) => resolve([row, shortcut]), reject);
+      }
     }
   }
 
@@ -152,6 +187,10 @@ function edgeAt({ range, edges }: TreeState, { level, index }: TilePlace): TileE
   const edgeIndex = Math.floor(complete / TILE_WIDTH);
   if (index > edgeIndex) throw new LogError('not-in-log', 'a tile beyond the tree was asked for', { level, index });
   return index === edgeIndex ? (edges[level] ?? []) : undefined;
+}
+
+function keysOf({ level, index }: TilePlace): readonly Uint8Array[] {
+  return [tileKey(level, index), shortcutKey(level, index)];
 }
 
 function nameOf({ level, index }: TilePlace): string {
