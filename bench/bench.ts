@@ -10,7 +10,7 @@
  *   --events N    size of the log that is searched (default 1,000,000; quick: 20,000)
  *   --leaves a,b  sizes of the raw logs (default 10,000 and 1,000,000; quick: 10,000 and 50,000)
  *   --data DIR    keeps the logs that are searched and read, and uses them again
- *   --only a,b    of: submit receipts sizes search disk
+ *   --only a,b    of: submit submit-2ms submit-10ms receipts sizes search disk
  *   --json FILE   default bench.json in the directory for temporary files
  */
 import { spawn } from 'node:child_process';
@@ -38,6 +38,8 @@ const leaves = values.leaves ?? (quick ? '10000,50000' : '10000,1000000');
 
 interface Part {
   readonly name: string;
+  /** The benchmark, where it is another form of one: `bench:submit` of `submit-2ms`. */
+  readonly benchmark?: string;
   readonly title: string;
   readonly args: readonly string[];
 }
@@ -45,6 +47,12 @@ interface Part {
 const kept = (name: string): readonly string[] => (data === undefined ? [] : ['--data', join(data, name)]);
 const PARTS: readonly Part[] = [
   { name: 'submit', title: 'Submission', args: quick ? ['--quick', '--seconds', '1.5'] : [] },
+  ...(quick ? [] : [2, 10]).map((delayMs) => ({
+    name: `submit-${delayMs}ms`,
+    benchmark: 'submit',
+    title: `Submission, on a disk whose fsync takes ${delayMs} ms longer`,
+    args: ['--sync-delay', `${delayMs}`],
+  })),
   { name: 'receipts', title: 'Cosigned receipts, verification', args: quick ? ['--quick', '--rate', '1000'] : [] },
   {
     name: 'sizes',
@@ -93,9 +101,9 @@ process.stdout.write(`\n${outcomes.length} parts in ${seconds.toFixed(0)} s, fig
 for (const { part, exitCode } of failed) process.stderr.write(`bench: ${part} failed (${exitCode})\n`);
 if (failed.length > 0 || outcomes.length === 0) process.exitCode = 1;
 
-async function run({ name, args }: Part): Promise<Outcome> {
+async function run({ name, benchmark = name, args }: Part): Promise<Outcome> {
   const figuresFile = join(place, `${name}.json`);
-  const script = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+  const script = fileURLToPath(new URL(`./${benchmark}.js`, import.meta.url));
   const startedMs = performance.now();
   const child = spawn(process.execPath, [script, ...args, '--json', figuresFile], {
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -105,6 +113,6 @@ async function run({ name, args }: Part): Promise<Outcome> {
     child.once('close', (code) => resolve(code ?? 1));
   });
   const figures: unknown = await readFile(figuresFile, 'utf8').then(JSON.parse, () => null);
-  const command = `npm run bench:${name} -- ${args.join(' ')}`.trim();
+  const command = `npm run bench:${benchmark} -- ${args.join(' ')}`.trim();
   return { part: name, command, exitCode, seconds: (performance.now() - startedMs) / 1000, figures };
 }
