@@ -34,7 +34,7 @@ import { indexed, integrateEvents } from '../src/log/plan-events.ts';
 import { type Sequenced, sequence } from '../src/log/sequence.ts';
 import { openLevelStore } from '../src/store/leveldb.ts';
 import { nativeHasher } from '../src/store/native-hasher.ts';
-import { addTerms, tailRows } from '../src/trail/postings.ts';
+import { addGroup, type BlockTerms, type GroupTerms, groupTerms, tailRow } from '../src/trail/postings.ts';
 import { createEvents, eventBytes } from './lib/events.ts';
 import { median } from './lib/latency.ts';
 import { describeMachine, machineLines } from './lib/machine.ts';
@@ -60,6 +60,7 @@ interface Batch {
   readonly packed: PackedLines;
   readonly sequenced: readonly Sequenced[];
   readonly rows: ReturnType<typeof integrateEvents>['rows'];
+  readonly terms: readonly GroupTerms[];
 }
 
 const { values: options } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'string' } } });
@@ -71,7 +72,7 @@ const context = source.contextFor('tok_0123456789abcdef');
 const validate = compileValidate();
 const writer = new CanonicalWriter();
 const events = createEvents('abcdef');
-let blockTerms = new Map<string, number[]>();
+let blockTerms: BlockTerms = new Map();
 
 const STAGES: readonly Stage[] = [
   { name: 'parse', title: 'parse, strictly', run: ({ raw }) => raw.map((bytes) => parseEventJson(bytes)) },
@@ -121,7 +122,7 @@ const STAGES: readonly Stage[] = [
   {
     name: 'tail',
     title: 'search rows of the group',
-    run: ({ sequenced }) => tailRows(indexed(sequenced), nativeHasher),
+    run: ({ sequenced }) => groupTerms(indexed(sequenced)).map((part) => tailRow(part, nativeHasher)),
   },
   {
     name: 'integrate',
@@ -131,8 +132,8 @@ const STAGES: readonly Stage[] = [
   {
     name: 'index',
     title: 'search index in memory',
-    run: ({ sequenced }) => {
-      for (const { index, event } of sequenced) addTerms(blockTerms, index, event.terms);
+    run: ({ terms }) => {
+      for (const part of terms) addGroup(blockTerms, part);
       if (blockTerms.size > 50_000) blockTerms = new Map();
     },
   },
@@ -177,10 +178,10 @@ function makeBatch(first: number): Batch {
   const texts = values.map((value: JsonObject) => canonicalJson(value));
   const prepared = raw.map((bytes) => prepareEvent(bytes, context));
   const sequenced = sequence(prepared, { size: first, lastLogTime: 0 }, Date.now() * 1000, nativeHasher);
-  const { rows } = integrateEvents(EMPTY_STATE, sequenced, nativeHasher);
+  const { rows, terms } = integrateEvents(EMPTY_STATE, sequenced, nativeHasher);
   const placed = prepared.map(placeAgain);
   const packed = packLines(prepared);
-  return { raw, values, texts, placed, prepared, packed, sequenced, rows };
+  return { raw, values, texts, placed, prepared, packed, sequenced, rows, terms };
 }
 
 function writeCanonical(value: JsonObject): void {

@@ -8,7 +8,7 @@ import { decodeEntry } from '../../proofs/entry.ts';
 import type { Hasher } from '../../proofs/hash.ts';
 import type { Prepared } from '../events/types.ts';
 import type { PutRow, Store } from '../store/contract.ts';
-import { type IndexedEvent, tailRows } from '../trail/postings.ts';
+import { type GroupTerms, groupTerms, type IndexedEvent, tailRow } from '../trail/postings.ts';
 import { findOccurrences, type Occurrence, type PendingIds, pendingName } from './deduplicate.ts';
 import type { Planner } from './group-plan.ts';
 import { chunkRows, type Integrated, integrate, type Leaf, type TreeState } from './integrate.ts';
@@ -23,8 +23,8 @@ export interface EventPlannerOptions {
   readonly nowUs: () => number;
   /** The entry of a taken index, read back from the log. */
   readonly readEntry: (index: number) => Promise<Uint8Array>;
-  /** Told of what became durable, before the answers leave. */
-  readonly onDurable: (group: readonly Sequenced[]) => void;
+  /** Told of what became durable, before the answers leave. The terms are given away: nobody else needs them. */
+  readonly onDurable: (group: readonly Sequenced[], terms: readonly GroupTerms[]) => void;
 }
 
 export function planEvents(options: EventPlannerOptions): Planner<Prepared, SubmitResult> {
@@ -44,11 +44,12 @@ export function planEvents(options: EventPlannerOptions): Planner<Prepared, Subm
         pendingIds.set(pendingName(event), { index, contentMac: event.contentMac });
       }
       const sequenced = new Map(group.map((one, i) => [positions[i] ?? 0, one] as const));
+      const { state, rows, terms } = integrateEvents(before, group, hasher);
       return {
-        ...integrateEvents(before, group, hasher),
+        ...{ state, rows },
         addsLeaves: group.length > 0,
         onDurable: () => {
-          onDurable(group);
+          onDurable(group, terms);
           for (const { event } of group) pendingIds.delete(pendingName(event));
         },
         resultAt: (position) => resultAt(options, occurrences, sequenced, position),
@@ -57,8 +58,13 @@ export function planEvents(options: EventPlannerOptions): Planner<Prepared, Subm
   };
 }
 
+export interface IntegratedEvents extends Integrated {
+  /** Of the group, for the index in memory once its rows are durable. */
+  readonly terms: readonly GroupTerms[];
+}
+
 /** The tree with these events, and all rows that they bring. */
-export function integrateEvents(before: TreeState, group: readonly Sequenced[], hasher: Hasher): Integrated {
+export function integrateEvents(before: TreeState, group: readonly Sequenced[], hasher: Hasher): IntegratedEvents {
   const leaves = group.map(leafOf);
   const { state, rows } = integrate(before, leaves, hasher);
   const contents = chunkRows('disclosures', leaves, (chunk) => encodeCbor(chunk.map(({ event }) => event.contents)));
@@ -68,7 +74,8 @@ export function integrateEvents(before: TreeState, group: readonly Sequenced[], 
       value: encodeIdRow(index, event.contentMac),
     }),
   );
-  return { state, rows: [...rows, ...contents, ...ids, ...tailRows(indexed(group), hasher)] };
+  const terms = groupTerms(indexed(group));
+  return { state, rows: [...rows, ...contents, ...ids, ...terms.map((part) => tailRow(part, hasher))], terms };
 }
 
 /** What the search index takes of a group. */

@@ -33,25 +33,38 @@ export interface IndexedEvent {
   readonly terms: readonly string[];
 }
 
-/** The tail rows of one group: one, or two where it crosses into the next block. */
-export function tailRows(group: readonly IndexedEvent[], hasher: Hasher): readonly PutRow[] {
-  const rows: PutRow[] = [];
-  for (let start = 0; start < group.length; ) {
-    const first = group[start]?.index ?? 0;
-    const left = BLOCK_EVENTS - (first % BLOCK_EVENTS);
-    const events = group.slice(start, start + left);
-    rows.push(sealRow(tailKey(first), encodeTail(events, first), hasher));
-    start += events.length;
-  }
-  return rows;
+/** What one written group brings to one block: made once, for its tail row and for the index in memory. */
+export interface GroupTerms {
+  readonly first: number;
+  readonly count: number;
+  readonly terms: BlockTerms;
 }
 
-function encodeTail(events: readonly IndexedEvent[], first: number): Uint8Array {
-  const terms: BlockTerms = new Map();
-  for (const { index, terms: own } of events) addTerms(terms, index - first, own);
-  const writer = new CborWriter().array(2).unsigned(events.length).array(terms.size);
-  for (const [term, offsets] of terms) writer.array(2).text(term).bytes(encodeOffsets(offsets));
-  return writer.view();
+/** The group by term: one, or two where it crosses into the next block. */
+export function groupTerms(group: readonly IndexedEvent[]): GroupTerms[] {
+  const parts: GroupTerms[] = [];
+  for (let start = 0; start < group.length; ) {
+    const first = group[start]?.index ?? 0;
+    const base = first - (first % BLOCK_EVENTS);
+    const events = group.slice(start, start + base + BLOCK_EVENTS - first);
+    const terms: BlockTerms = new Map();
+    for (const { index, terms: own } of events) addTerms(terms, index - base, own);
+    parts.push({ first, count: events.length, terms });
+    start += events.length;
+  }
+  return parts;
+}
+
+/** The row from which the group's part of a block is read again after a restart. */
+export function tailRow({ first, count, terms }: GroupTerms, hasher: Hasher): PutRow {
+  const shift = first % BLOCK_EVENTS;
+  const writer = new CborWriter().array(2).unsigned(count).array(terms.size);
+  for (const [term, offsets] of terms) writer.array(2).text(term).bytes(encodeOffsets(offsets, shift));
+  return sealRow(tailKey(first), writer.view(), hasher);
+}
+
+export function tailRows(group: readonly IndexedEvent[], hasher: Hasher): PutRow[] {
+  return groupTerms(group).map((part) => tailRow(part, hasher));
 }
 
 /** Adds a tail row to the block's terms; returns how many events it covers. Throws LogError `corrupt-data`. */
@@ -73,6 +86,15 @@ export function addTerms(into: BlockTerms, offset: number, terms: readonly strin
     const offsets = into.get(term);
     if (offsets === undefined) into.set(term, [offset]);
     else offsets.push(offset);
+  }
+}
+
+/** Adds what a group brings, which lies behind all that is there. The group's lists become the block's. */
+export function addGroup(into: BlockTerms, { terms }: GroupTerms): void {
+  for (const [term, added] of terms) {
+    const offsets = into.get(term);
+    if (offsets === undefined) into.set(term, added);
+    else for (const offset of added) offsets.push(offset);
   }
 }
 
@@ -121,12 +143,12 @@ function bitmapBytes(offsets: readonly number[]): Uint8Array {
   return bytes;
 }
 
-function encodeOffsets(offsets: readonly number[]): Uint8Array {
+function encodeOffsets(offsets: readonly number[], shift = 0): Uint8Array {
   const bytes = new Uint8Array(2 * offsets.length);
   let at = 0;
   for (const offset of offsets) {
-    bytes[at] = offset >>> 8;
-    bytes[at + 1] = offset & 0xff;
+    bytes[at] = (offset - shift) >>> 8;
+    bytes[at + 1] = (offset - shift) & 0xff;
     at += 2;
   }
   return bytes;

@@ -10,14 +10,14 @@ import type { PutRow, Row, Store } from '../store/contract.ts';
 import { CheckedRuns, type Run } from './checked-runs.ts';
 import {
   addContainer,
+  addGroup,
   addOffsets,
   addTailRow,
-  addTerms,
   BLOCK_EVENTS,
   type BlockTerms,
   containerRow,
   emptySet,
-  type IndexedEvent,
+  type GroupTerms,
   type OffsetSet,
   openContainer,
 } from './postings.ts';
@@ -81,10 +81,12 @@ export class SearchIndex {
     return index;
   }
 
-  /** Takes a group whose rows are durable now. */
-  append(group: readonly IndexedEvent[]): void {
-    for (const { index, terms } of group) addTerms(this.#block(index), index % BLOCK_EVENTS, terms);
-    this.#size += group.length;
+  /** Takes a group whose rows are durable now, and its lists with it. */
+  append(group: readonly GroupTerms[]): void {
+    for (const part of group) {
+      addGroup(this.#block(part.first), part);
+      this.#size += part.count;
+    }
     this.#sealFullBlocks();
   }
 

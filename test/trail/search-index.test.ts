@@ -4,7 +4,7 @@ import type { Store } from '../../src/store/contract.ts';
 import { openLevelStore } from '../../src/store/leveldb.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
-import { BLOCK_EVENTS, type IndexedEvent, tailRows } from '../../src/trail/postings.ts';
+import { BLOCK_EVENTS, groupTerms, type IndexedEvent, tailRow, tailRows } from '../../src/trail/postings.ts';
 import { SearchIndex } from '../../src/trail/search-index.ts';
 import { until, withDirectory } from '../support/test-log.ts';
 
@@ -35,8 +35,9 @@ async function build(store: Store, upTo = COUNT): Promise<SearchIndex> {
   const index = await SearchIndex.load(store, 0, nativeHasher, fail);
   for (let from = 0; from < upTo; from += GROUP) {
     const group = events.slice(from, Math.min(upTo, from + GROUP));
-    await store.write(tailRows(group, nativeHasher));
-    index.append(group);
+    const parts = groupTerms(group);
+    await store.write(parts.map((part) => tailRow(part, nativeHasher)));
+    index.append(parts);
   }
   return index;
 }
