@@ -27,6 +27,7 @@ export const SMALL: IndexSizes = {
 
 /** First byte of the keys, as rows.ts lays them out. */
 export const INDEX_KIND = { tail: 8, container: 9, counts: 10, blockPage: 13, spanPage: 14 } as const;
+export const INDEX_KINDS: ReadonlySet<number | undefined> = new Set(Object.values(INDEX_KIND));
 
 /** Terms that all events carry, that many do, few, two or one; some beyond ASCII; one that is frequent only now and then. */
 export function smallEvents(count: number): readonly IndexedEvent[] {
@@ -116,9 +117,10 @@ export function untilSettled(store: MemoryStore, size: number, sizes: IndexSizes
   return until(() => isSettled(store, size, sizes), 'the index to settle');
 }
 
-/** Every row, to be compared quickly. */
+/** Every row of the index, to be compared quickly. */
 export function textOf({ rows }: MemoryStore): string {
-  return rows.list.map(({ key, value }) => `${hexEncode(key)} ${hexEncode(value)}\n`).join('');
+  const own = rows.list.filter(({ key }) => INDEX_KINDS.has(key[0]));
+  return own.map(({ key, value }) => `${hexEncode(key)} ${hexEncode(value)}\n`).join('');
 }
 
 function tailIsSwept(store: MemoryStore, from: number): boolean {
