@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/contract.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
+import { nativeHasher } from '../../src/store/native-hasher.ts';
+import { checkIndexBlock } from '../../src/trail/check-index.ts';
+import { addOffsets, addTerms, emptySet } from '../../src/trail/postings.ts';
 import type { IndexQuery, SearchIndex } from '../../src/trail/search-index.ts';
 import {
   countsOf,
@@ -151,6 +154,67 @@ describe('the search index, as submissions, questions and restarts come', () => 
     release?.();
     expect((await answer).indices).toEqual(scan(events, query));
     await until(() => rowsOfKind(memory, INDEX_KIND.blockPage).length === 0, 'the pages to be deleted');
+    await index.close();
+  });
+
+  it('is never taken for damaged while it is being sealed and merged', async () => {
+    const memory = openMemoryStore();
+    let reads = 0;
+    const store = slow(memory, () => 9 * (reads++ % 7));
+    const index = await loadSmall(memory, 0);
+    const checks: Promise<void>[] = [];
+    const check = async (block: number, size: number): Promise<void> => {
+      const first = block * blockEvents;
+      const count = Math.min(size - first, blockEvents);
+      const wanted = { block, terms: new Map<string, number[]>(), derived: emptySet(), count };
+      for (const { index: i, terms } of events.slice(first, first + count)) {
+        addTerms(wanted.terms, i - first, terms);
+        addOffsets(wanted.derived, [i - first]);
+      }
+      const { badOffsets, lacksPages } = await checkIndexBlock(store, nativeHasher, wanted, SMALL.layout);
+      expect({ badOffsets, lacksPages }, `block ${block} of ${size}`).toEqual({ badOffsets: [], lacksPages: false });
+    };
+    for (let size = 0; size < MAX_EVENTS; ) {
+      const end = Math.min(MAX_EVENTS, size + 90);
+      await take(memory, index, events.slice(size, end));
+      size = end;
+      const newest = Math.floor((size - 1) / blockEvents);
+      for (const block of [newest, newest - 1, newest - spanBlocks, newest - spanBlocks - 1]) {
+        if (block >= 0) checks.push(check(block, size));
+      }
+      await turns(15);
+    }
+    await Promise.all(checks);
+    expect(checks.length).toBeGreaterThan(50);
+    await index.close();
+  });
+
+  it('goes on sealing beside a damaged page, and merges once that was mended', async () => {
+    const store = openMemoryStore();
+    let index = await loadSmall(store, 0);
+    const span = spanBlocks * blockEvents;
+    await take(store, index, events.slice(0, span - 1));
+    await until(async () => (await countsOf(store)).sealed === spanBlocks - 1, 'all but the last block to be sealed');
+    const page = rowsOfKind(store, INDEX_KIND.blockPage)[1];
+    const flip = (): void => {
+      if (page !== undefined) page.value[3] = (page.value[3] ?? 0) ^ 16;
+    };
+    flip();
+    const size = 4 * span + 7;
+    await take(store, index, events.slice(span - 1, size));
+    await until(async () => (await countsOf(store)).sealed === 4 * spanBlocks, 'every full block to be sealed');
+    const ask = (term: string) => index.search({ clauses: [[term]], from: 0, to: size, limit: size });
+    const answers = await Promise.allSettled(events.slice(0, 200).map(({ index: i }) => ask(`one=${i}`)));
+    const refused = answers.filter(({ status }) => status === 'rejected').length;
+    expect(refused).toBeGreaterThan(0);
+    expect(refused).toBeLessThan(200);
+    expect(await countsOf(store)).toMatchObject({ merged: 0 });
+    await index.close();
+    flip();
+    index = await loadSmall(store, size);
+    await untilSettled(store, size);
+    expect(await countsOf(store)).toMatchObject({ merged: 4 });
+    for (const { index: i } of events.slice(0, 200)) expect((await ask(`one=${i}`)).indices).toEqual([i]);
     await index.close();
   });
 });
