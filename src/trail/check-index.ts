@@ -9,12 +9,12 @@ import { LogError } from '../log/types.ts';
 import { type Store, StoreError } from '../store/contract.ts';
 import { readCounts } from './index-counts.ts';
 import {
+  hashOfText,
   listedIn,
   openPage,
   type PageEntry,
   type PagePlace,
   pageCount,
-  pageOfText,
   placeOf,
   readPage,
 } from './pages.ts';
@@ -179,7 +179,7 @@ async function comparePages(
   const { layout } = source;
   const count = pageCount(place.kind, layout);
   const expected: string[][] = Array.from({ length: count }, () => []);
-  for (const term of wanted.terms.keys()) expected[pageOfText(term, count)]?.push(term);
+  for (const term of wanted.terms.keys()) expected[hashOfText(term) % count]?.push(term);
   const inContainers: string[] = [];
   for (let from = 0; from < count; from += READ_ROWS) {
     const numbers = Array.from({ length: Math.min(READ_ROWS, count - from) }, (_, i) => from + i);
@@ -195,7 +195,7 @@ async function comparePages(
     }
   }
   const bad = await compareContainers(source, wanted, inContainers, findings);
-  for (const term of bad) findings.addPage(pageOfText(term, count));
+  for (const term of bad) findings.addPage(hashOfText(term) % count);
 }
 
 /** What the pages with these numbers say, by term; undefined for one that is missing or unreadable. */

@@ -15,7 +15,7 @@ import {
   readPages,
   readTail,
 } from './check-index.ts';
-import { listedIn, type PageEntry, type PagePlace, PageWriter, pageCount, pageOfText, sortByTerm } from './pages.ts';
+import { compareTerms, hashOfText, listedIn, type PageEntry, type PagePlace, PageWriter, pageCount } from './pages.ts';
 import { type BlockTerms, containerRow, type IndexLayout, LAYOUT, offsetsOf, tailRows } from './postings.ts';
 
 /** The blocks whose rows have to be made together with those of this one: its span's, once that is merged. */
@@ -93,7 +93,7 @@ async function mendPages(
   const { hasher, layout } = source;
   const count = pageCount(place.kind, layout);
   const termsOf = new Map(pages.map((page) => [page, new Set<string>()]));
-  for (const { terms } of blocks) for (const term of terms.keys()) termsOf.get(pageOfText(term, count))?.add(term);
+  for (const { terms } of blocks) for (const term of terms.keys()) termsOf.get(hashOfText(term) % count)?.add(term);
   const writer = new PageWriter(hasher);
   const rows: Row[] = [];
   for (const [page, terms] of termsOf) {
@@ -105,7 +105,8 @@ async function mendPages(
       entries.push([term, entry]);
       rows.push(...containers);
     }
-    for (const [term, { own, offsets }] of sortByTerm(entries)) writer.addText(term, own, offsets);
+    entries.sort(([a], [b]) => compareTerms(a, b));
+    for (const [term, { own, offsets }] of entries) writer.addText(term, own, offsets);
     rows.push(writer.takeRow(place.kind, page, place.number));
   }
   return rows;

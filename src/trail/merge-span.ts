@@ -6,7 +6,7 @@
 import { pageKey } from '../log/rows.ts';
 import type { PutRow, Store } from '../store/contract.ts';
 import { Batch, type IndexForm, Slice, turn } from './index-pace.ts';
-import { openPage, PageCursor, type PageEntry, PageWriter, pageOf } from './pages.ts';
+import { openPage, PageCursor, type PageEntry, PageWriter } from './pages.ts';
 
 /** The rows of the span, in batches. Throws LogError `corrupt-data` where a page of its blocks is damaged. */
 export async function* mergedRows(store: Store, form: IndexForm, span: number): AsyncGenerator<readonly PutRow[]> {
@@ -23,8 +23,8 @@ export async function* mergedRows(store: Store, form: IndexForm, span: number): 
     left = left.filter(({ cursor }) => cursor.next());
     while (left.length > 0) {
       const holders = leastOf(left);
-      const { term, own, offsets } = join(holders, layout.blockEvents);
-      writers[Math.floor(pageOf(term, spanPages) / blockPages)]?.add(term, own, offsets);
+      const { hash, term, own, offsets } = join(holders, layout.blockEvents);
+      writers[Math.floor((hash % spanPages) / blockPages)]?.add(term, own, offsets);
       left = left.filter((one) => !holders.includes(one) || one.cursor.next());
       if (slice.spend(holders.length)) await turn();
     }
@@ -51,12 +51,18 @@ function leastOf(positions: readonly Position[]): readonly Position[] {
   return holders;
 }
 
-function join(holders: readonly Position[], blockEvents: number): PageEntry & { readonly term: Uint8Array } {
+interface Joined extends PageEntry {
+  readonly hash: number;
+  readonly term: Uint8Array;
+}
+
+function join(holders: readonly Position[], blockEvents: number): Joined {
   const offsets: number[] = [];
   let own = 0;
   for (const { block, cursor } of holders) {
     own |= cursor.own << block;
     for (const offset of cursor.offsets()) offsets.push(block * blockEvents + offset);
   }
-  return { term: holders[0]?.cursor.term ?? new Uint8Array(), own, offsets };
+  const cursor = holders[0]?.cursor;
+  return { hash: cursor?.hash ?? 0, term: cursor?.term ?? new Uint8Array(), own, offsets };
 }

@@ -17,20 +17,23 @@ const VARINT_MORE = 0x80;
 /** Numbers of a page are offsets, lengths and 31 bits of `own`: none needs more. */
 const MAX_VARINT_BYTES = 5;
 const MAX_LAST_BYTE = 0x0f;
-const HALF_CHARACTER = /[\ud800-\udfff]/;
 const INITIAL_BYTES = 4096;
 /** Space beyond this is given back when a page is done. */
 const KEPT_BYTES = 65_536;
 
-/** The page of a term, by its UTF-8 bytes. */
-export function pageOf(term: Uint8Array, pages: number): number {
+/** What decides on the page of a term, by its UTF-8 bytes: the remainder modulo the number of pages. 32 bits. */
+export function hashOf(term: Uint8Array): number {
+  return hashOfPart(term, 0, term.length);
+}
+
+function hashOfPart(bytes: Uint8Array, start: number, end: number): number {
   let hash = FNV_OFFSET;
-  for (let i = 0; i < term.length; i++) hash = Math.imul(hash ^ (term[i] ?? 0), FNV_PRIME);
-  return fold(hash) % pages;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] ?? 0), FNV_PRIME);
+  return fold(hash);
 }
 
 /** The same by its text: most are ASCII, and are their own bytes. */
-export function pageOfText(term: string, pages: number): number {
+export function hashOfText(term: string): number {
   let hash = FNV_OFFSET;
   let seen = 0;
   for (let i = 0; i < term.length; i++) {
@@ -38,11 +41,16 @@ export function pageOfText(term: string, pages: number): number {
     seen |= unit;
     hash = Math.imul(hash ^ unit, FNV_PRIME);
   }
-  return seen < 0x80 ? fold(hash) % pages : pageOf(utf8Encode(term), pages);
+  return seen < 0x80 ? fold(hash) : hashOf(utf8Encode(term));
 }
 
 function fold(hash: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** The order of the terms in a page. */
+export function compareTerms(a: string, b: string): number {
+  return hashOfText(a) - hashOfText(b) || compareBytes(utf8Encode(a), utf8Encode(b));
 }
 
 /** The pages that hold some block: its own, or those of its span once that is merged. */
@@ -118,9 +126,7 @@ export function openPage(key: Uint8Array, value: Uint8Array | undefined, hasher:
 export function findInPage(page: Uint8Array, term: Uint8Array): PageEntry | undefined {
   const cursor = new PageCursor(page);
   while (cursor.next()) {
-    const order = cursor.compareTo(term);
-    if (order === 0) return { own: cursor.own, offsets: cursor.offsets() };
-    if (order > 0) return undefined;
+    if (cursor.isAt(term)) return { own: cursor.own, offsets: cursor.offsets() };
   }
   return undefined;
 }
@@ -141,6 +147,7 @@ export class PageCursor {
   #termStart = 0;
   #offsetsStart = 0;
   #offsetsEnd = 0;
+  #hash: number | undefined;
   own = 0;
 
   constructor(page: Uint8Array) {
@@ -151,6 +158,7 @@ export class PageCursor {
   next(): boolean {
     this.#at = this.#offsetsEnd;
     if (this.#at === this.#page.length) return false;
+    this.#hash = undefined;
     const termBytes = this.#number();
     this.#termStart = this.#at;
     this.#at += termBytes;
@@ -167,24 +175,31 @@ export class PageCursor {
     return this.#page.subarray(this.#termStart, this.#termEnd);
   }
 
-  /** As `compareBytes(this.term, term)`. */
-  compareTo(term: Uint8Array): number {
-    return this.#compare(term, 0, term.length);
+  isAt(term: Uint8Array): boolean {
+    return this.#termEnd - this.#termStart === term.length && this.#compare(term, 0) === 0;
   }
 
-  /** As `compareBytes(this.term, other.term)`. */
+  /** The order of the terms at which they are. */
   compareWith(other: PageCursor): number {
-    return this.#compare(other.#page, other.#termStart, other.#termEnd);
+    if (this.hash !== other.hash) return this.hash - other.hash;
+    const lengths = this.#termEnd - this.#termStart - (other.#termEnd - other.#termStart);
+    return this.#compare(other.#page, other.#termStart, other.#termEnd - other.#termStart) || lengths;
   }
 
-  #compare(bytes: Uint8Array, start: number, end: number): number {
-    const length = this.#termEnd - this.#termStart;
-    const shared = Math.min(length, end - start);
+  /** Of the bytes that the term shares with these, however long they are. */
+  #compare(bytes: Uint8Array, start: number, length = bytes.length): number {
+    const shared = Math.min(this.#termEnd - this.#termStart, length);
     for (let i = 0; i < shared; i++) {
       const difference = (this.#page[this.#termStart + i] ?? 0) - (bytes[start + i] ?? 0);
       if (difference !== 0) return difference;
     }
-    return length - (end - start);
+    return 0;
+  }
+
+  /** Of the term. */
+  get hash(): number {
+    this.#hash ??= hashOfPart(this.#page, this.#termStart, this.#termEnd);
+    return this.#hash;
   }
 
   offsets(): number[] {
@@ -299,14 +314,4 @@ function varintBytes(value: number): number {
   let count = 1;
   for (let rest = value; rest >= VARINT_MORE; rest >>>= VARINT_BITS) count++;
   return count;
-}
-
-/** Terms and what belongs to them, in the order of their UTF-8 bytes. */
-export function sortByTerm<T>(terms: (readonly [term: string, T])[]): readonly (readonly [term: string, T])[] {
-  terms.sort(([a], [b]) => (a < b ? -1 : 1));
-  // Strings are compared by UTF-16 units: another order than that of the bytes where one of them is half a character.
-  if (terms.some(([term]) => HALF_CHARACTER.test(term))) {
-    terms.sort(([a], [b]) => compareBytes(utf8Encode(a), utf8Encode(b)));
-  }
-  return terms;
 }

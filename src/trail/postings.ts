@@ -8,23 +8,24 @@
  *   tail        first index ─▶ cbor [count, [[term, offsets], …]], offsets relative to the first index, u16 big-endian
  *   container   term, block ─▶ 0 ‖ offsets in the block, u16 big-endian, ascending     (up to 1,024 of them)
  *                              1 ‖ bitmap of 2,048 bytes, bit i of byte ⌊i/8⌋ (least significant first)
- *   page        page, block ─▶ for each of its terms, in the order of their bytes (pages.ts):
+ *   page        page, block ─▶ for each of its terms, in the order of their hashes (pages.ts):
  *   page        page, span       length ‖ term in UTF-8 ‖ own ‖ length ‖ offsets
  *   counts                  ─▶ sealed ‖ paged ‖ merged, u32 big-endian ‖ CRC-32 (rows.ts)
  *
  * Every number in a page is a varint: seven bits a byte, the least significant first, the high bit where more follow, as
  * short as can be. Lengths count bytes. Bit i of `own` says that the term has a container for block i of the span (a page of
  * one block has bit 0 only); its offsets there are not in the page. Offsets count from the first event of the block or the
- * span; the first is as it is, each later one is the distance to the one before. The page of a term is
+ * span; the first is as it is, each later one is the distance to the one before. The hash of a term is
  *
- *   (h xor (h ≫ 16)) modulo the number of pages, h the 32-bit FNV-1a hash of its UTF-8 bytes, ≫ without sign
+ *   h xor (h ≫ 16), h the 32-bit FNV-1a hash of its UTF-8 bytes, ≫ without sign
  *
- * so that page p of a block goes into the pages p, p + 256, p + 512 … of its span. All pages are written, empty ones too: one
- * that is missing was lost, and a term that its page does not name does not occur. Page 224 of block 0, in which `a:u_8242`
- * did the events 3 and 300, and more than 256 events have `n:acme`:
+ * and its page the remainder of that modulo the number of pages: page p of a block goes into the pages p, p + 256, p + 512 …
+ * of its span. Terms of one hash stand in the order of their bytes. All pages are written, empty ones too: one that is missing
+ * was lost, and a term that its page does not name does not occur. Page 224 of block 0, in which `a:u_8242` did the events 3
+ * and 300, and more than 256 events have `n:acme`:
  *
  *   key    0d 00e0 00000000
- *   value  08 613a755f38323432 00 03 03a902   06 6e3a61636d65 01 00   ab41c37d
+ *   value  06 6e3a61636d65 01 00   08 613a755f38323432 00 03 03a902   f3553f0e
  *
  * Versions without pages wrote a container for each term. Blocks before `paged` are such, and stay so. Where a span has some
  * of them its other blocks are not merged: the spans below `merged` are merged, from the first that is wholly in pages on.

@@ -8,7 +8,7 @@ import type { Hasher } from '../../proofs/hash.ts';
 import { containerKey, type IndexCounts, keyNumber, pageKey } from '../log/rows.ts';
 import type { PutRow, Store } from '../store/contract.ts';
 import type { Run } from './checked-runs.ts';
-import { findInPage, listedIn, openPage, type PageEntry, type PagePlace, pageCount, pageOf, placeOf } from './pages.ts';
+import { findInPage, hashOf, listedIn, openPage, type PageEntry, type PagePlace, pageCount, placeOf } from './pages.ts';
 import { type Container, damaged, type IndexLayout, openContainer } from './postings.ts';
 
 /** Up to so many blocks, containers are looked up; of more, a term's are read as a range. */
@@ -185,7 +185,7 @@ async function readEntries(
   wanted: readonly { readonly term: Uint8Array; readonly places: readonly PagePlace[] }[],
 ): Promise<readonly (readonly (PageEntry | undefined)[])[]> {
   const keys = wanted.map(({ term, places }) =>
-    places.map(({ kind, number }) => pageKey(kind, pageOf(term, pageCount(kind, layout)), number)),
+    places.map(({ kind, number }) => pageKey(kind, hashOf(term) % pageCount(kind, layout), number)),
   );
   const values = await readValues(store, keys);
   return wanted.map(({ term }, i) =>

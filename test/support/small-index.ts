@@ -29,6 +29,9 @@ export const SMALL: IndexSizes = {
 export const INDEX_KIND = { tail: 8, container: 9, counts: 10, blockPage: 13, spanPage: 14 } as const;
 export const INDEX_KINDS: ReadonlySet<number | undefined> = new Set(Object.values(INDEX_KIND));
 
+/** Two terms of one hash, the greater one first. */
+export const TWINS = ['t:invoice-hnkgi0', 't:invoice-1mb17x5'] as const;
+
 /** Terms that all events carry, that many do, few, two or one; some beyond ASCII; one that is frequent only now and then. */
 export function smallEvents(count: number): readonly IndexedEvent[] {
   return Array.from({ length: count }, (_, index) => ({ index, terms: termsOf(index) }));
@@ -38,6 +41,8 @@ function termsOf(index: number): readonly string[] {
   const terms = ['all', `half=${index % 2}`, `few=${index % 23}`, `rare=${index % 301}`, `one=${index}`];
   terms.push(`\u{1f600}=${index % 40}`, `\uffee=${index % 39}`);
   if (index % 300 < 90 || index % 17 === 0) terms.push('now and then');
+  if (index % 9 === 0) terms.push(TWINS[0]);
+  if (index % 11 === 3) terms.push(TWINS[1]);
   return terms;
 }
 

@@ -15,6 +15,7 @@ import {
   SMALL,
   scan,
   smallEvents,
+  TWINS,
   take,
   untilSettled,
 } from '../support/small-index.ts';
@@ -26,7 +27,7 @@ const MAX_EVENTS = 1900;
 const events = smallEvents(MAX_EVENTS);
 
 const term = fc.oneof(
-  fc.constantFrom('all', 'half=0', 'half=1', 'now and then', 'nobody', 'rare=7', '\u{1f600}=3', '\uffee=3'),
+  fc.constantFrom('all', 'half=0', 'half=1', 'now and then', 'nobody', 'rare=7', '\u{1f600}=3', '\uffee=3', ...TWINS),
   fc.nat({ max: 22 }).map((n) => `few=${n}`),
   fc.nat({ max: 300 }).map((n) => `rare=${n}`),
   fc.nat({ max: MAX_EVENTS - 1 }).map((n) => `one=${n}`),
@@ -101,7 +102,7 @@ describe('the search index, as submissions, questions and restarts come', () => 
             }
             await Promise.all(asked);
             await untilSettled(memory, size);
-            const all = ['all', 'half=1', 'now and then', 'nobody', ...(events[size - 1]?.terms ?? [])];
+            const all = ['all', 'half=1', 'now and then', 'nobody', ...TWINS, ...(events[size - 1]?.terms ?? [])];
             for (const name of all) await ask({ clauses: [[name]], from: 0, to: size, limit: MAX_EVENTS });
             expect(await countsOf(memory)).toMatchObject(size < blockEvents ? {} : { paged: oldBlocks });
             await index.close();

@@ -1,30 +1,32 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareBytes, hexDecode, hexEncode, utf8Encode } from '../../proofs/bytes.ts';
+import { hexDecode, utf8Encode } from '../../proofs/bytes.ts';
 import { pageKey } from '../../src/log/rows.ts';
 import { nativeHasher } from '../../src/store/native-hasher.ts';
 import {
+  compareTerms,
   findInPage,
+  hashOf,
+  hashOfText,
   listedIn,
   openPage,
   type PageEntry,
   PageWriter,
-  pageOf,
-  pageOfText,
   readPage,
-  sortByTerm,
 } from '../../src/trail/pages.ts';
 import { LAYOUT } from '../../src/trail/postings.ts';
+import { TWINS } from '../support/small-index.ts';
 import '../support/seed.ts';
 
 /** As it stands in the header of postings.ts. */
 const KEY = hexDecode('0d00e000000000');
-const CONTENT = hexDecode('08613a755f38323432000303a902066e3a61636d650100');
-const VALUE = new Uint8Array([...CONTENT, ...hexDecode('ab41c37d')]);
+const CONTENT = hexDecode('066e3a61636d65010008613a755f38323432000303a902');
+const VALUE = new Uint8Array([...CONTENT, ...hexDecode('f3553f0e')]);
 
 const row = (entries: readonly (readonly [string, PageEntry])[]) => {
   const writer = new PageWriter(nativeHasher);
-  for (const [term, { own, offsets }] of sortByTerm([...entries])) writer.addText(term, own, offsets);
+  const sorted = [...entries].sort(([a], [b]) => compareTerms(a, b));
+  for (const [term, { own, offsets }] of sorted) writer.addText(term, own, offsets);
   return writer.takeRow('spanPage', 7, 1);
 };
 
@@ -41,11 +43,12 @@ const entry = fc.record({
 describe('a page of the search index', () => {
   it('is the sample that the format shows, byte by byte', () => {
     const writer = new PageWriter(nativeHasher);
-    writer.addText('a:u_8242', 0, [3, 300]);
     writer.addText('n:acme', 1, []);
+    writer.addText('a:u_8242', 0, [3, 300]);
+    expect(compareTerms('n:acme', 'a:u_8242')).toBeLessThan(0);
     expect(writer.takeRow('blockPage', 224, 0)).toEqual({ key: KEY, value: VALUE });
     expect(pageKey('blockPage', 224, 0)).toEqual(KEY);
-    for (const name of ['a:u_8242', 'n:acme']) expect(pageOfText(name, LAYOUT.blockPages)).toBe(224);
+    for (const name of ['a:u_8242', 'n:acme']) expect(hashOfText(name) % LAYOUT.blockPages).toBe(224);
     const page = openPage(KEY, VALUE, nativeHasher);
     expect(page).toEqual(CONTENT);
     expect(findInPage(page, utf8Encode('a:u_8242'))).toEqual({ own: 0, offsets: [3, 300] });
@@ -89,8 +92,8 @@ describe('a page of the search index', () => {
         const page = openPage(key, value, nativeHasher);
         const read = readPage(page);
         expect(new Map(read)).toEqual(new Map(entries));
-        const names = [...read.keys()].map((name) => utf8Encode(name));
-        expect(names).toEqual(names.toSorted(compareBytes));
+        const names = [...read.keys()];
+        expect(names).toEqual(names.toSorted(compareTerms));
         for (const [name, its] of entries) expect(findInPage(page, utf8Encode(name))).toEqual(its);
         expect(findInPage(page, utf8Encode('no event has this'))).toBeUndefined();
       }),
@@ -112,25 +115,40 @@ describe('a page of the search index', () => {
   });
 });
 
-describe('the page of a term', () => {
-  it('is that of the FNV-1a hash, folded', () => {
+describe('the hash of a term', () => {
+  it('is FNV-1a, folded', () => {
     // Vectors of the hash itself, of 32 bits: draft-eastlake-fnv, appendix C.
     const vectors = { '': '811c9dc5', a: 'e40c292c', foobar: 'bf9cf968' };
     for (const [text, hash] of Object.entries(vectors)) {
       const h = Number.parseInt(hash, 16);
-      expect(pageOfText(text, 2 ** 32)).toBe((h ^ (h >>> 16)) >>> 0);
+      expect(hashOfText(text)).toBe((h ^ (h >>> 16)) >>> 0);
     }
   });
 
-  it('is the same by text and by bytes, and that of the span refines that of the block', () => {
+  it('is the same by text and by bytes, and its page of a span refines that of a block', () => {
     fc.assert(
       fc.property(term, (text) => {
         const { blockPages, spanPages } = LAYOUT;
-        const bytes = utf8Encode(text);
-        expect(pageOfText(text, spanPages)).toBe(pageOf(bytes, spanPages));
-        expect(pageOf(bytes, spanPages) % blockPages, hexEncode(bytes)).toBe(pageOf(bytes, blockPages));
+        const hash = hashOfText(text);
+        expect(hash).toBe(hashOf(utf8Encode(text)));
+        expect((hash % spanPages) % blockPages, text).toBe(hash % blockPages);
       }),
     );
+  });
+
+  it('is the same of two terms now and then, which then stand in the order of their bytes', () => {
+    const [greater, less] = TWINS;
+    expect(hashOfText(greater)).toBe(hashOfText(less));
+    expect(compareTerms(less, greater)).toBeLessThan(0);
+    const its = { own: 0, offsets: [7] };
+    const { key, value } = row([
+      [greater, { own: 1, offsets: [] }],
+      [less, its],
+    ]);
+    const page = openPage(key, value, nativeHasher);
+    expect([...readPage(page).keys()]).toEqual([less, greater]);
+    expect(findInPage(page, utf8Encode(less))).toEqual(its);
+    expect(findInPage(page, utf8Encode(greater))).toEqual({ own: 1, offsets: [] });
   });
 
   it('spreads actors, targets and requests evenly', () => {
@@ -142,7 +160,7 @@ describe('the page of a term', () => {
     for (const name of names) {
       const counts = new Uint32Array(LAYOUT.blockPages);
       for (let i = 0; i < 25_600; i++) {
-        const page = pageOfText(name(i), LAYOUT.blockPages);
+        const page = hashOfText(name(i)) % LAYOUT.blockPages;
         counts[page] = (counts[page] ?? 0) + 1;
       }
       expect(Math.min(...counts), name(1)).toBeGreaterThan(50);
