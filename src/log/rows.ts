@@ -165,11 +165,10 @@ export type PageKind = 'blockPage' | 'spanPage';
 
 /** A page of one block, or of one span: by page first, so that the rows in which a term can be are neighbours. */
 export function pageKey(kind: PageKind, page: number, number: number): Uint8Array {
-  const key = new Uint8Array(PAGE_KEY_BYTES);
-  const view = new DataView(key.buffer);
-  view.setUint8(0, KIND[kind]);
-  view.setUint16(1, page);
-  view.setUint32(3, number);
+  const key = Buffer.allocUnsafe(PAGE_KEY_BYTES);
+  key[0] = KIND[kind];
+  key.writeUInt16BE(page, 1);
+  key.writeUInt32BE(number, 3);
   return key;
 }
 

@@ -101,7 +101,9 @@ export function listedIn(
   if (((entry.own >>> block) & 1) === 1) return undefined;
   const base = block * blockEvents;
   const [start, end] = [positionOf(entry.offsets, base), positionOf(entry.offsets, base + blockEvents)];
-  return entry.offsets.slice(start, end).map((offset) => offset - base);
+  const listed: number[] = [];
+  for (let i = start; i < end; i++) listed.push((entry.offsets[i] ?? base) - base);
+  return listed;
 }
 
 /** How many of the ascending numbers are less. */

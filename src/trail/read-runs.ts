@@ -124,7 +124,7 @@ function joinRun(
     for (let block = Math.max(from, firstBlock); block < end; block++) {
       const listed = entry === undefined ? undefined : listedIn(entry, block - firstBlock, layout);
       if (listed !== undefined) {
-        if (listed.length > 0) run.push([block, new Uint16Array(listed)]);
+        if (listed.length > 0) run.push([block, listed]);
       } else if (!take(block)) {
         if (guess === 'unknown') throw damaged();
         return undefined;

@@ -93,7 +93,7 @@ export class SearchIndex {
   }
 
   async search({ clauses, from, to, limit }: IndexQuery): Promise<IndexAnswer> {
-    const { blockEvents } = this.#form.layout;
+    const { blockEvents, spanBlocks } = this.#form.layout;
     const indices: number[] = [];
     const guesses: Guesses = new Map();
     const end = Math.min(to, this.#size);
@@ -103,7 +103,7 @@ export class SearchIndex {
     let sweepBlocks = FIRST_SWEEP_BLOCKS;
     while (block <= lastBlock && from < end) {
       if (block >= stopBlock) return { indices, complete: false, next: block * blockEvents };
-      const sweepEnd = Math.min(block + sweepBlocks, lastBlock + 1);
+      const sweepEnd = Math.min(endOfSweep(block, sweepBlocks, spanBlocks), lastBlock + 1);
       for (const [number, set] of await this.#sweep(clauses, block, sweepEnd, guesses)) {
         collect(set, number * blockEvents, from, end, limit, indices);
         if (indices.length >= limit) return { indices, complete: true, next: (indices.at(-1) ?? from) + 1 };
@@ -222,6 +222,12 @@ export class SearchIndex {
 
 /** What a search has seen of its terms so far. */
 type Guesses = Map<string, Guess>;
+
+/** Where it is longer than a span it ends with one, so that the next one does not read the rows of that span again. */
+function endOfSweep(block: number, sweepBlocks: number, spanBlocks: number): number {
+  const end = block + sweepBlocks;
+  return sweepBlocks < spanBlocks ? end : end - (end % spanBlocks);
+}
 
 function intersect(a: ReadonlyMap<number, OffsetSet>, b: ReadonlyMap<number, OffsetSet>): Map<number, OffsetSet> {
   const both = new Map<number, OffsetSet>();
