@@ -181,14 +181,17 @@ async function comparePages(
   const expected: string[][] = Array.from({ length: count }, () => []);
   for (const term of wanted.terms.keys()) expected[hashOfText(term) % count]?.push(term);
   const inContainers: string[] = [];
+  const index = wanted.block - place.firstBlock;
+  // The page of a span is read for each of its blocks: most of its terms do not occur in this one.
+  const isInBlock = (entry: PageEntry): boolean => listedIn(entry, index, layout)?.length !== 0;
   for (let from = 0; from < count; from += READ_ROWS) {
     const numbers = Array.from({ length: Math.min(READ_ROWS, count - from) }, (_, i) => from + i);
-    const pages = await readPages(source, place, numbers);
+    const pages = await readPages(source, place, numbers, isInBlock);
     for (const [i, page] of numbers.entries()) {
       const said = pages[i];
       if (said === undefined) findings.addUnreadable(page, place);
       for (const term of new Set([...(expected[page] ?? []), ...(said?.keys() ?? [])])) {
-        const listed = listedIn(said?.get(term), wanted.block - place.firstBlock, layout);
+        const listed = listedIn(said?.get(term), index, layout);
         if (listed === undefined) inContainers.push(term);
         else if (!findings.hold(term, listed)) findings.addPage(page);
       }
@@ -198,15 +201,16 @@ async function comparePages(
   for (const term of bad) findings.addPage(hashOfText(term) % count);
 }
 
-/** What the pages with these numbers say, by term; undefined for one that is missing or unreadable. */
+/** What the pages with these numbers say, all or such of it, by term; undefined for one that is missing or unreadable. */
 export async function readPages(
   { store, hasher }: IndexSource,
   { kind, number }: PagePlace,
   pages: readonly number[],
+  isSuch?: (entry: PageEntry) => boolean,
 ): Promise<readonly (ReadonlyMap<string, PageEntry> | undefined)[]> {
   const keys = pages.map((page) => pageKey(kind, page, number));
   const values = await readMany(store, keys);
-  return keys.map((key, i) => readable(() => readPage(openPage(key, values[i], hasher))));
+  return keys.map((key, i) => readable(() => readPage(openPage(key, values[i], hasher), isSuch)));
 }
 
 /** One row that cannot be read must not hide the others. */

@@ -133,11 +133,14 @@ export function findInPage(page: Uint8Array, term: Uint8Array): PageEntry | unde
   return undefined;
 }
 
-/** Everything that the page says. Throws LogError `corrupt-data`, ProofError `invalid-utf8`. */
-export function readPage(page: Uint8Array): Map<string, PageEntry> {
+/** What the page says, all of it or such of its entries. Throws LogError `corrupt-data`, ProofError `invalid-utf8`. */
+export function readPage(page: Uint8Array, isSuch: (entry: PageEntry) => boolean = () => true): Map<string, PageEntry> {
   const entries = new Map<string, PageEntry>();
   const cursor = new PageCursor(page);
-  while (cursor.next()) entries.set(utf8Decode(cursor.term), { own: cursor.own, offsets: cursor.offsets() });
+  while (cursor.next()) {
+    const entry = { own: cursor.own, offsets: cursor.offsets() };
+    if (isSuch(entry)) entries.set(utf8Decode(cursor.term), entry);
+  }
   return entries;
 }
 
