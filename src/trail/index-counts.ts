@@ -41,15 +41,15 @@ async function readCountsRow(store: Store, { spanBlocks }: IndexLayout): Promise
   }
 }
 
-/** Tail rows end where the sealed blocks begin; the last page of a span is written when all others are durable. */
+/** Sealed blocks have lost the beginning of their tail; the last page of a span is written when all others are durable. */
 async function inferCounts(store: Store, layout: IndexLayout): Promise<IndexCounts> {
   const { blockEvents, spanBlocks, spanPages } = layout;
   const newest = await store.range({ gte: tailKey(0), lt: tailKey(MAX_INDEX), reverse: true, limit: 1 });
   const [tail] = newest.map(({ key }) => Math.floor(tailFirstIndex(key) / blockEvents));
   const [blocks, spans] = [await firstAndLast(store, 'blockPage'), await firstAndLast(store, 'spanPage')];
-  let sealed =
-    tail ?? Math.max(0, ...blocks.map((block) => block + 1), ...spans.map((span) => (span + 1) * spanBlocks));
-  // A block that is being sealed has some of its rows already, and all of the tail.
+  const inPages = [...blocks.map((block) => block + 1), ...spans.map((span) => (span + 1) * spanBlocks)];
+  let sealed = Math.max(tail ?? 0, ...inPages);
+  // A block that is being sealed has pages already, and all of its tail.
   while (sealed > 0 && (await store.get(tailKey((sealed - 1) * blockEvents))) !== undefined) sealed--;
   const paged = Math.min(sealed, ...blocks, ...spans.map((span) => span * spanBlocks));
   let { merged } = countsWithoutPages(paged, spanBlocks);

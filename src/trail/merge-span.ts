@@ -25,7 +25,8 @@ export async function* mergedRows(store: Store, form: IndexForm, span: number): 
       const holders = leastOf(left);
       const { hash, term, own, offsets } = join(holders, layout.blockEvents);
       writers[Math.floor((hash % spanPages) / blockPages)]?.add(term, own, offsets);
-      left = left.filter((one) => !holders.includes(one) || one.cursor.next());
+      const ended = holders.filter(({ cursor }) => !cursor.next());
+      if (ended.length > 0) left = left.filter((one) => !ended.includes(one));
       if (slice.spend(holders.length)) await turn();
     }
     for (const [i, writer] of writers.entries()) batch.add(writer.takeRow('spanPage', page + i * blockPages, span));

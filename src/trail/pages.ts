@@ -259,12 +259,15 @@ export class PageWriter {
     this.#reserve(length + MAX_VARINT_BYTES);
     const start = this.#length;
     this.#number(length);
+    const bytes = this.#bytes;
+    const textStart = this.#length;
     let seen = 0;
     for (let i = 0; i < length; i++) {
       const unit = term.charCodeAt(i);
       seen |= unit;
-      this.#bytes[this.#length++] = unit;
+      bytes[textStart + i] = unit;
     }
+    this.#length = textStart + length;
     if (seen < 0x80) this.#addPlaces(own, offsets);
     else {
       this.#length = start;

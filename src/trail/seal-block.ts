@@ -9,7 +9,7 @@ import { type BlockTerms, containerRow } from './postings.ts';
 
 /** Offsets of a container that take as long to write as the entry of a rare term. */
 const OFFSETS_PER_ENTRY = 64;
-/** Terms of a block; fewer than 40 an event. With the hash in front their number is an exact one. */
+/** Terms of a block: 64 an event, and no event has so many. Behind a hash of 32 bits it is still an exact number. */
 const MAX_TERMS = 2 ** 20;
 
 export async function* sealedRows(
