@@ -215,7 +215,7 @@ export function decodeCounts(row: Uint8Array | undefined, spanBlocks: number): I
   };
 }
 
-/** Of an index whose blocks up to now have no pages: the next one will, and the first whole span of such is the first to be merged. */
+/** Of an index whose blocks have no pages: the next one will, and the first whole span of such is the first to be merged. */
 export function countsWithoutPages(sealed: number, spanBlocks: number): IndexCounts {
   return { sealed, paged: sealed, merged: Math.ceil(sealed / spanBlocks) };
 }
