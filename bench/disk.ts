@@ -30,9 +30,11 @@ const KINDS: Readonly<Record<number, string>> = {
   6: 'signed head',
   7: 'published checkpoint',
   8: 'search terms, open block',
-  9: 'search terms, sealed',
-  10: 'sealed blocks',
+  9: 'search terms, sealed: containers',
+  10: 'sealed and merged blocks',
   12: 'tile shortcuts',
+  13: 'search terms, sealed: pages of blocks',
+  14: 'search terms, sealed: pages of spans',
 };
 
 const { values } = parseArgs({

@@ -43,6 +43,7 @@ const STAGES: readonly (readonly [stage: string, place: RegExp])[] = [
   ['prepare, the rest', /src\/events\//],
   ['entry and leaf hash', /src\/log\/sequence\.|proofs\/entry\./],
   ['disclosures', /src\/log\/disclosure\./],
+  ['sealing and merging of the index', /src\/trail\/(?:keep-index|seal-block|merge-span|index-pace|pages)\./],
   ['search rows, index in memory', /src\/trail\/(?:postings|search-index)\./],
   ['look-up of ids', /src\/log\/deduplicate\./],
   ['tree, tiles, rows', /src\/log\/(?:integrate|rows)\.|proofs\/(?:range|tile|tree)\./],

@@ -10,7 +10,7 @@ import { KnownKeys } from './known-keys.ts';
 import { startLog } from './log.ts';
 import type { LogKind } from './log-kind.ts';
 import type { OpenLogOptions } from './options.ts';
-import { indexed, planEvents } from './plan-events.ts';
+import { planEvents } from './plan-events.ts';
 import { type EntrySource, readEntry } from './read-entries.ts';
 import { readEvents } from './read-events.ts';
 import { entrySource } from './read-tree.ts';
@@ -55,8 +55,8 @@ function auditKind(onGroup: (group: readonly DurableEvent[]) => void): LogKind<P
         hasher,
         nowUs,
         readEntry: (index) => readEntry(source(), index),
-        onDurable: (group) => {
-          search.append(indexed(group));
+        onDurable: (group, terms) => {
+          search.append(terms);
           onGroup(group);
         },
       });

@@ -6,7 +6,16 @@ import type { Hasher } from '../../proofs/hash.ts';
 import type { Store } from '../store/contract.ts';
 import { checkIndexBlock } from '../trail/check-index.ts';
 import { deriveTerms } from '../trail/derive-terms.ts';
-import { addOffsets, addTerms, BLOCK_EVENTS, type BlockTerms, emptySet, type OffsetSet } from '../trail/postings.ts';
+import { readCounts } from '../trail/index-counts.ts';
+import {
+  addOffsets,
+  addTerms,
+  type BlockTerms,
+  emptySet,
+  type IndexLayout,
+  LAYOUT,
+  type OffsetSet,
+} from '../trail/postings.ts';
 import { type Damage, damage } from './damage.ts';
 import { readRow, readWindow } from './read-damaged.ts';
 import { openEvent } from './read-events.ts';
@@ -24,17 +33,20 @@ export interface ContentsCheck {
   readonly idCount: number;
 }
 
-/** Windows come in the order of the log, from index `from` on, a multiple of BLOCK_EVENTS. */
+/** Windows come in the order of the log, from index `from` on, a multiple of BLOCK_EVENTS; none reaches into another block. */
 export class AuditContents implements ContentsCheck {
   readonly #store: Store;
   readonly #hasher: Hasher;
+  readonly #layout: IndexLayout;
   #block: OpenBlock;
+  #toldOfCounts = false;
   idCount = 0;
 
-  constructor(store: Store, hasher: Hasher, from: number = 0) {
+  constructor(store: Store, hasher: Hasher, from: number = 0, layout: IndexLayout = LAYOUT) {
     this.#store = store;
     this.#hasher = hasher;
-    this.#block = openBlock(from / BLOCK_EVENTS);
+    this.#layout = layout;
+    this.#block = openBlock(from / layout.blockEvents);
   }
 
   async window(from: number, entries: readonly Maybe<Uint8Array>[]): Promise<readonly Damage[]> {
@@ -55,17 +67,18 @@ export class AuditContents implements ContentsCheck {
       const derived = deriveTerms(event);
       if (derived === undefined) continue;
       ids.push({ index, key: idKey(derived.eventId, event.producerId) });
-      addTerms(this.#block.terms, index % BLOCK_EVENTS, derived.terms);
-      addOffsets(this.#block.derived, [index % BLOCK_EVENTS]);
+      const offset = index % this.#layout.blockEvents;
+      addTerms(this.#block.terms, offset, derived.terms);
+      addOffsets(this.#block.derived, [offset]);
     }
     damages.push(...(await this.#checkIds(ids)));
     const end = from + entries.length;
-    if (end % BLOCK_EVENTS === 0) damages.push(...(await this.#checkIndex(end)));
+    if (end % this.#layout.blockEvents === 0) damages.push(...(await this.#checkIndex(end)));
     return damages;
   }
 
   async end(size: number): Promise<readonly Damage[]> {
-    return size % BLOCK_EVENTS === 0 ? [] : this.#checkIndex(size);
+    return size % this.#layout.blockEvents === 0 ? [] : this.#checkIndex(size);
   }
 
   async #checkIds(ids: readonly { readonly index: number; readonly key: Uint8Array }[]): Promise<readonly Damage[]> {
@@ -87,19 +100,32 @@ export class AuditContents implements ContentsCheck {
 
   async #checkIndex(end: number): Promise<readonly Damage[]> {
     const { terms, derived, number } = this.#block;
-    const first = number * BLOCK_EVENTS;
+    const first = number * this.#layout.blockEvents;
     this.#block = openBlock(number + 1);
-    const { badOffsets } = await checkIndexBlock(this.#store, this.#hasher, {
-      ...{ block: number, terms, derived },
-      count: end - first,
-    });
-    return badOffsets.map((offset) =>
+    const wanted = { ...{ block: number, terms, derived }, count: end - first };
+    const { badOffsets, lacksPages } = await checkIndexBlock(this.#store, this.#hasher, wanted, this.#layout);
+    const damages = badOffsets.map((offset) =>
       damage(
         'search-wrong',
         first + offset,
         `the search index says something else about event ${first + offset} than the event`,
       ),
     );
+    if (lacksPages && damages.length === 0) {
+      const what = `a row of the search index for events from ${first} on cannot be read; none of these is in it`;
+      damages.push(damage('search-wrong', first, what));
+    }
+    return [...damages, ...(await this.#checkCounts(first))];
+  }
+
+  /** The row is about the whole index, and is told of once. */
+  async #checkCounts(index: number): Promise<readonly Damage[]> {
+    const { isDamaged } = await readCounts(this.#store, this.#layout);
+    if (!isDamaged || this.#toldOfCounts) return [];
+    this.#toldOfCounts = true;
+    return [
+      damage('search-wrong', index, 'the row that says how far the search index is sealed is missing or damaged'),
+    ];
   }
 }
 

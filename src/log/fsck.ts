@@ -11,6 +11,7 @@ import { parsePolicy } from '../../proofs/policy.ts';
 import { appendLeaves, type CompactRange, EMPTY_RANGE, rangeRoot } from '../../proofs/range.ts';
 import { TILE_WIDTH } from '../../proofs/tile.ts';
 import type { Store } from '../store/contract.ts';
+import type { IndexLayout } from '../trail/postings.ts';
 import { AuditContents, type ContentsCheck, RawContents } from './check-contents.ts';
 import { type Damage, damage } from './damage.ts';
 import { readRow, readWindow } from './read-damaged.ts';
@@ -28,6 +29,8 @@ export interface FsckOptions {
   readonly origin: string;
   readonly kind: 'audit' | 'raw';
   readonly policyText: string;
+  /** Of the search index; for tests. A block is a multiple of TILE_WIDTH. */
+  readonly layout?: IndexLayout;
   readonly onProgress: (done: number, total: number) => void;
 }
 
@@ -54,7 +57,8 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   const found = await findState(store, own.heads, hasher);
   const { size } = found;
   const survey = new TreeSurvey(size, hasher);
-  const contents = kind === 'raw' ? new RawContents(store, hasher) : new AuditContents(store, hasher);
+  const contents =
+    kind === 'raw' ? new RawContents(store, hasher) : new AuditContents(store, hasher, 0, options.layout);
   const pass = new Pass(hasher, own.heads);
   const damages: Damage[] = [...own.damages, ...found.damages];
   for (let from = 0; from < size; from += TILE_WIDTH) {

@@ -8,7 +8,7 @@ import { decodeEntry } from '../../proofs/entry.ts';
 import type { Hasher } from '../../proofs/hash.ts';
 import type { Prepared } from '../events/types.ts';
 import type { PutRow } from '../store/contract.ts';
-import { type IndexedEvent, tailRows } from '../trail/postings.ts';
+import { type GroupTerms, groupTerms, type IndexedEvent, tailRow } from '../trail/postings.ts';
 import { findOccurrences, type Occurrence, type PendingIds } from './deduplicate.ts';
 import type { Planner } from './group-plan.ts';
 import { chunkRows, type Integrated, integrate, type Leaf, type TreeState } from './integrate.ts';
@@ -25,8 +25,8 @@ export interface EventPlannerOptions {
   readonly nowUs: () => number;
   /** The entry of a taken index, read back from the log. */
   readonly readEntry: (index: number) => Promise<Uint8Array>;
-  /** Told of what became durable, before the answers leave. */
-  readonly onDurable: (group: readonly Sequenced[]) => void;
+  /** Told of what became durable, before the answers leave. The terms are given away: nobody else needs them. */
+  readonly onDurable: (group: readonly Sequenced[], terms: readonly GroupTerms[]) => void;
 }
 
 export function planEvents(options: EventPlannerOptions): Planner<Prepared, SubmitResult> {
@@ -56,11 +56,12 @@ export function planEvents(options: EventPlannerOptions): Planner<Prepared, Subm
       for (const [i, { index, event }] of group.entries()) {
         pendingIds.set(freshNames[i] ?? '', { index, contentMac: event.contentMac });
       }
+      const { state, rows, terms } = integrateEvents(before, group, freshKeys, hasher);
       return {
-        ...integrateEvents(before, group, freshKeys, hasher),
+        ...{ state, rows },
         addsLeaves: group.length > 0,
         onDurable: () => {
-          onDurable(group);
+          onDurable(group, terms);
           for (const name of freshNames) pendingIds.delete(name);
         },
         resultAt: (position) => resultAt(options, all, (at) => group[places[at] ?? group.length], position),
@@ -69,13 +70,18 @@ export function planEvents(options: EventPlannerOptions): Planner<Prepared, Subm
   };
 }
 
+export interface IntegratedEvents extends Integrated {
+  /** Of the group, for the index in memory once its rows are durable. */
+  readonly terms: readonly GroupTerms[];
+}
+
 /** The tree with these events, and all rows that they bring; `idKeys` are those of their id rows. */
 export function integrateEvents(
   before: TreeState,
   group: readonly Sequenced[],
   idKeys: readonly Uint8Array[],
   hasher: Hasher,
-): Integrated {
+): IntegratedEvents {
   const leaves = group.map(leafOf);
   const { state, rows } = integrate(before, leaves, hasher);
   const contents = chunkRows('disclosures', leaves, (chunk) => encodeCbor(chunk.map(({ event }) => event.contents)));
@@ -83,7 +89,8 @@ export function integrateEvents(
     const key = idKeys[i] ?? idKey(event.eventId, event.producerId);
     return { key, value: encodeIdRow(index, event.contentMac) };
   });
-  return { state, rows: [...rows, ...contents, ...ids, ...tailRows(indexed(group), hasher)] };
+  const terms = groupTerms(indexed(group));
+  return { state, rows: [...rows, ...contents, ...ids, ...terms.map((part) => tailRow(part, hasher))], terms };
 }
 
 /** What the search index takes of a group. */

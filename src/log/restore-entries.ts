@@ -7,12 +7,12 @@ import { decodeEntry } from '../../proofs/entry.ts';
 import { ProofError } from '../../proofs/errors.ts';
 import type { PutRow } from '../store/contract.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
-import { BLOCK_EVENTS, tailRows } from '../trail/postings.ts';
+import { LAYOUT, tailRows } from '../trail/postings.ts';
 import { LOST_DISCLOSURE } from './disclosure.ts';
 import { chunkRows, type Leaf, type TreeState } from './integrate.ts';
 import { leafRows } from './plan-bytes.ts';
 import { RestoreError } from './restore-error.ts';
-import { encodeBlockCount, SEALED_KEY } from './rows.ts';
+import { COUNTS_KEY, countsWithoutPages, encodeCounts } from './rows.ts';
 
 export interface RestoredEntries {
   /** Throws RestoreError `altered` if these cannot be the entries of such a log. */
@@ -63,10 +63,11 @@ function logTimeOf(entry: Uint8Array, index: number): number {
   }
 }
 
-/** The search index of events without terms: whole blocks count as sealed, the rest is the tail. */
+/** The search index of events without terms: whole blocks count as sealed and need no row, the rest is the tail. */
 function searchRows(size: number): readonly PutRow[] {
-  const blocks = Math.floor(size / BLOCK_EVENTS);
-  const first = blocks * BLOCK_EVENTS;
+  const blocks = Math.floor(size / LAYOUT.blockEvents);
+  const first = blocks * LAYOUT.blockEvents;
   const tail = Array.from({ length: size - first }, (_, i) => ({ index: first + i, terms: [] }));
-  return [{ key: SEALED_KEY, value: encodeBlockCount(blocks) }, ...tailRows(tail, nativeHasher)];
+  const counts = encodeCounts(countsWithoutPages(blocks, LAYOUT.spanBlocks));
+  return [{ key: COUNTS_KEY, value: counts }, ...tailRows(tail, nativeHasher)];
 }

@@ -10,12 +10,14 @@
  *   6                       the newest signed head                                   (replaced by every signature)
  *   7                       the published checkpoint                                 (replaced by every publication)
  *   8 firstIndex:u48        search terms of one group, see src/trail/postings.ts     (deleted when its block is sealed)
- *   9 term 0 block:u32      sealed postings of a term                                (written once)
- *   10                      number of sealed blocks                                  (replaced)
+ *   9 term 0 block:u32      sealed postings of a term that is frequent in the block  (written once)
+ *   10                      how far the search index is sealed and merged, CRC-32    (replaced)
  *   11 leafHash             index:u48: idempotency of a raw log, for ever            (written once)
  *   12 level:u8 index:u48   what makes one leaf of a full tile cheap to read, see tile-shortcut.ts (written once)
+ *   13 page:u16 block:u32   sealed postings of the other terms                       (deleted when its span is merged)
+ *   14 page:u16 span:u32    the same of 16 blocks                                    (written once)
  *
- * 4, 5, 8, 9 and 10 are rows of audit logs only, 11 of raw ones; the rest is the tree's, whatever its entries hold.
+ * 4, 5, 8, 9, 10, 13 and 14 are rows of audit logs only, 11 of raw ones; the rest is the tree's, whatever its entries hold.
  */
 import { crc32 } from 'node:zlib';
 import { concatBytes, utf8Encode } from '../../proofs/bytes.ts';
@@ -25,11 +27,13 @@ import { LogError } from './types.ts';
 
 const INDEX_BYTES = 6;
 /** Indices are 48-bit in keys: 2^48 events is 8,900 years at a thousand a second. */
-const MAX_INDEX = 2 ** 48 - 1;
+export const MAX_INDEX = 2 ** 48 - 1;
 const MAC_BYTES = 16;
 /** No tree covers id rows: with one changed bit a known event would be taken for another. */
 const CRC_BYTES = 4;
-const BLOCK_BYTES = 4;
+const U32_BYTES = 4;
+const PAGE_KEY_BYTES = 7;
+const COUNTS_BYTES = 3 * U32_BYTES;
 
 const KIND = {
   state: 1,
@@ -41,9 +45,11 @@ const KIND = {
   published: 7,
   tail: 8,
   container: 9,
-  sealed: 10,
+  counts: 10,
   leaf: 11,
   shortcut: 12,
+  blockPage: 13,
+  spanPage: 14,
 } as const;
 
 export const STATE_KEY: Uint8Array = Uint8Array.of(KIND.state);
@@ -144,8 +150,6 @@ export function decodeLeafRow(row: Uint8Array): number {
   return decodeIndex(row, 0);
 }
 
-export const SEALED_KEY: Uint8Array = Uint8Array.of(KIND.sealed);
-
 export function tailKey(firstIndex: number): Uint8Array {
   return concatBytes(Uint8Array.of(KIND.tail), encodeIndex(firstIndex));
 }
@@ -155,19 +159,77 @@ export function tailFirstIndex(key: Uint8Array): number {
 }
 
 export function containerKey(term: string, block: number): Uint8Array {
-  return concatBytes(Uint8Array.of(KIND.container), utf8Encode(term), Uint8Array.of(0), encodeBlockCount(block));
+  return concatBytes(Uint8Array.of(KIND.container), utf8Encode(term), Uint8Array.of(0), encodeU32(block));
 }
 
-export function encodeBlockCount(count: number): Uint8Array {
-  const bytes = new Uint8Array(BLOCK_BYTES);
-  new DataView(bytes.buffer).setUint32(0, count);
+/** The block of a container, and the block or span of a page: what the key ends in. */
+export function keyNumber(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(key.length - U32_BYTES);
+}
+
+export type PageKind = 'blockPage' | 'spanPage';
+
+/** A page of one block, or of one span: by page first, so that the rows in which a term can be are neighbours. */
+export function pageKey(kind: PageKind, page: number, number: number): Uint8Array {
+  const key = Buffer.allocUnsafe(PAGE_KEY_BYTES);
+  key[0] = KIND[kind];
+  key.writeUInt16BE(page, 1);
+  key.writeUInt32BE(number, 3);
+  return key;
+}
+
+export const COUNTS_KEY: Uint8Array = Uint8Array.of(KIND.counts);
+
+/** How far the search index has come; what the numbers mean for its rows is said in src/trail/postings.ts. */
+export interface IndexCounts {
+  /** Blocks that are sealed. */
+  readonly sealed: number;
+  /** The first block that has pages; each block before it has a row for each of its terms. */
+  readonly paged: number;
+  /** Of each whole span from the first paged block on, whether it is merged: those below this one are. */
+  readonly merged: number;
+}
+
+export function encodeCounts({ sealed, paged, merged }: IndexCounts): Uint8Array {
+  const row = new Uint8Array(COUNTS_BYTES + CRC_BYTES);
+  const view = new DataView(row.buffer);
+  for (const [i, count] of [sealed, paged, merged].entries()) view.setUint32(i * U32_BYTES, count);
+  view.setUint32(COUNTS_BYTES, crc32(row.subarray(0, COUNTS_BYTES)));
+  return row;
+}
+
+/**
+ * Before the first block was sealed there is no row. Versions that had no pages wrote the number of sealed blocks alone.
+ * Throws LogError `corrupt-data`.
+ */
+export function decodeCounts(row: Uint8Array | undefined, spanBlocks: number): IndexCounts {
+  if (row === undefined) return { sealed: 0, paged: 0, merged: 0 };
+  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
+  if (row.length === U32_BYTES) return countsWithoutPages(view.getUint32(0), spanBlocks);
+  const isWhole =
+    row.length === COUNTS_BYTES + CRC_BYTES && view.getUint32(COUNTS_BYTES) === crc32(row.subarray(0, COUNTS_BYTES));
+  if (!isWhole) {
+    throw new LogError(
+      'corrupt-data',
+      'the row that counts the sealed blocks is damaged; `countersign repair` makes it',
+    );
+  }
+  return {
+    sealed: view.getUint32(0),
+    paged: view.getUint32(U32_BYTES),
+    merged: view.getUint32(2 * U32_BYTES),
+  };
+}
+
+/** Of an index whose blocks have no pages: the next one will, and the first whole span of such is the first to be merged. */
+export function countsWithoutPages(sealed: number, spanBlocks: number): IndexCounts {
+  return { sealed, paged: sealed, merged: Math.ceil(sealed / spanBlocks) };
+}
+
+function encodeU32(value: number): Uint8Array {
+  const bytes = new Uint8Array(U32_BYTES);
+  new DataView(bytes.buffer).setUint32(0, value);
   return bytes;
-}
-
-export function decodeBlockCount(row: Uint8Array | undefined): number {
-  if (row === undefined) return 0;
-  if (row.length !== BLOCK_BYTES) throw new LogError('corrupt-data', 'the count of sealed index blocks is malformed');
-  return new DataView(row.buffer, row.byteOffset, row.byteLength).getUint32(0);
 }
 
 export function encodeIndex(index: number): Uint8Array {

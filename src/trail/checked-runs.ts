@@ -1,6 +1,6 @@
 /**
- * What was read of the search index and checked, kept for the next question: the containers of one term in a run of sealed
- * blocks, which never change. Questions are asked again, with another page or another filter beside it; a filter of many
+ * What was read of the search index and checked, kept for the next question: what one term has in a run of sealed blocks,
+ * which never changes. Questions are asked again, with another page or another filter beside it; a filter of many
  * values over ten million events reads thousands of rows. Bounded by bytes, least recently used first.
  */
 import type { Container } from './postings.ts';
@@ -12,6 +12,7 @@ const MAX_BYTES = 24 * 1024 * 1024;
 /** What an entry takes beside the offsets. */
 const RUN_BYTES = 256;
 const CONTAINER_BYTES = 160;
+const LISTED_BYTES = 8;
 
 export class CheckedRuns {
   readonly #runs = new Map<string, Run>();
@@ -46,5 +47,9 @@ function nameOf(term: string, from: number, to: number): string {
 }
 
 function bytesOf(run: Run): number {
-  return run.reduce((sum, [, container]) => sum + CONTAINER_BYTES + container.byteLength, RUN_BYTES);
+  return run.reduce((sum, [, container]) => sum + CONTAINER_BYTES + offsetBytes(container), RUN_BYTES);
+}
+
+function offsetBytes(container: Container): number {
+  return container instanceof Uint32Array ? container.byteLength : LISTED_BYTES * container.length;
 }

@@ -1,35 +1,32 @@
 /**
  * The search index of one log: which events carry which terms. Its rows are written in the same batch as the events,
  * so that an answer can be complete; the newest blocks are also held in memory, and full ones are sealed apart from
- * the submissions. A crash while a block is being sealed leaves its tail rows, and it is sealed again.
+ * the submissions (keep-index.ts). A crash while a block is being sealed leaves its tail rows, and it is sealed again.
  */
 import type { Hasher } from '../../proofs/hash.ts';
-import { containerKey, decodeBlockCount, encodeBlockCount, SEALED_KEY, tailFirstIndex, tailKey } from '../log/rows.ts';
+import { COUNTS_KEY, decodeCounts, type IndexCounts, tailFirstIndex, tailKey } from '../log/rows.ts';
 import { LogError } from '../log/types.ts';
-import type { PutRow, Row, Store } from '../store/contract.ts';
+import type { Store } from '../store/contract.ts';
 import { CheckedRuns, type Run } from './checked-runs.ts';
+import { type IndexForm, type IndexSizes, SIZES } from './index-pace.ts';
+import { IndexKeeper } from './keep-index.ts';
 import {
   addContainer,
+  addGroup,
   addOffsets,
   addTailRow,
-  addTerms,
-  BLOCK_EVENTS,
   type BlockTerms,
-  containerRow,
   emptySet,
-  type IndexedEvent,
+  type GroupTerms,
   type OffsetSet,
-  openContainer,
 } from './postings.ts';
+import { type Guess, guessFrom, readRuns, type SealedIndex } from './read-runs.ts';
 
 /** Blocks read from the store at once: one at first, because it often has a whole page; then twice as many each time. */
 const FIRST_SWEEP_BLOCKS = 1;
 const MAX_SWEEP_BLOCKS = 256;
-const MAX_LOOKED_UP_BLOCKS = 16;
 /** Blocks that one search examines before it says that it is not complete: 33 million events. */
 const MAX_BLOCKS = 2048;
-/** Rows written at once while sealing, so that submissions wait little. */
-const SEAL_ROWS = 1000;
 const LOAD_ROWS = 1000;
 
 export interface IndexQuery {
@@ -50,22 +47,25 @@ export interface IndexAnswer {
 
 export class SearchIndex {
   readonly #store: Store;
-  readonly #hasher: Hasher;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #form: IndexForm;
+  readonly #keeper: IndexKeeper;
   readonly #checked = new CheckedRuns();
+  /** Reads of sealed blocks that are under way. */
+  readonly #reading = new Set<Promise<unknown>>();
   /** Blocks that are not sealed, by number; the last one is still growing. */
   readonly #open = new Map<number, BlockTerms>();
-  #sealedBlocks: number;
   #size: number;
-  #sealing: Promise<void> | undefined;
-  #closed = false;
 
-  private constructor(store: Store, hasher: Hasher, sealedBlocks: number, onFailure: (error: unknown) => void) {
+  private constructor(store: Store, form: IndexForm, counts: IndexCounts, onFailure: (error: unknown) => void) {
     this.#store = store;
-    this.#hasher = hasher;
-    this.#sealedBlocks = sealedBlocks;
-    this.#size = sealedBlocks * BLOCK_EVENTS;
-    this.#onFailure = onFailure;
+    this.#form = form;
+    this.#size = counts.sealed * form.layout.blockEvents;
+    this.#keeper = new IndexKeeper({
+      ...{ store, form, counts, onFailure },
+      fullBlock: (block) => this.#fullBlock(block),
+      onSealed: (block) => this.#open.delete(block),
+      readersOfBefore: async () => void (await Promise.allSettled(this.#reading)),
+    });
   }
 
   /** Reads the unsealed tail. Throws LogError `corrupt-data` if it does not reach exactly to the tree's size. */
@@ -74,32 +74,38 @@ export class SearchIndex {
     size: number,
     hasher: Hasher,
     onFailure: (error: unknown) => void,
+    sizes: IndexSizes = SIZES,
   ): Promise<SearchIndex> {
-    const index = new SearchIndex(store, hasher, decodeBlockCount(await store.get(SEALED_KEY)), onFailure);
+    const counts = decodeCounts(await store.get(COUNTS_KEY), sizes.layout.spanBlocks);
+    const index = new SearchIndex(store, { ...sizes, hasher }, counts, onFailure);
     await index.#loadTail(size);
-    index.#sealFullBlocks();
+    index.#keeper.work();
     return index;
   }
 
-  /** Takes a group whose rows are durable now. */
-  append(group: readonly IndexedEvent[]): void {
-    for (const { index, terms } of group) addTerms(this.#block(index), index % BLOCK_EVENTS, terms);
-    this.#size += group.length;
-    this.#sealFullBlocks();
+  /** Takes a group whose rows are durable now, and its lists with it. */
+  append(group: readonly GroupTerms[]): void {
+    for (const part of group) {
+      addGroup(this.#block(part.first), part);
+      this.#size += part.count;
+    }
+    this.#keeper.work();
   }
 
   async search({ clauses, from, to, limit }: IndexQuery): Promise<IndexAnswer> {
+    const { blockEvents, spanBlocks } = this.#form.layout;
     const indices: number[] = [];
+    const guesses: Guesses = new Map();
     const end = Math.min(to, this.#size);
-    const lastBlock = Math.floor((end - 1) / BLOCK_EVENTS);
-    let block = Math.floor(from / BLOCK_EVENTS);
+    const lastBlock = Math.floor((end - 1) / blockEvents);
+    let block = Math.floor(from / blockEvents);
     const stopBlock = block + MAX_BLOCKS;
     let sweepBlocks = FIRST_SWEEP_BLOCKS;
     while (block <= lastBlock && from < end) {
-      if (block >= stopBlock) return { indices, complete: false, next: block * BLOCK_EVENTS };
-      const sweepEnd = Math.min(block + sweepBlocks, lastBlock + 1);
-      for (const [number, set] of await this.#sweep(clauses, block, sweepEnd)) {
-        collect(set, number * BLOCK_EVENTS, from, end, limit, indices);
+      if (block >= stopBlock) return { indices, complete: false, next: block * blockEvents };
+      const sweepEnd = Math.min(endOfSweep(block, sweepBlocks, spanBlocks), lastBlock + 1);
+      for (const [number, set] of await this.#sweep(clauses, block, sweepEnd, guesses)) {
+        collect(set, number * blockEvents, from, end, limit, indices);
         if (indices.length >= limit) return { indices, complete: true, next: (indices.at(-1) ?? from) + 1 };
       }
       block = sweepEnd;
@@ -109,8 +115,7 @@ export class SearchIndex {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#sealing;
+    await this.#keeper.close();
   }
 
   /** The matches of each block in [from, to) that has any candidates, in order. */
@@ -118,10 +123,11 @@ export class SearchIndex {
     clauses: readonly (readonly string[])[],
     from: number,
     to: number,
+    guesses: Guesses,
   ): Promise<readonly [number, OffsetSet][]> {
     let matching: Map<number, OffsetSet> | undefined;
     for (const clause of clauses) {
-      const found = await this.#unite(clause, from, to);
+      const found = await this.#unite(clause, from, to, guesses);
       matching = matching === undefined ? found : intersect(matching, found);
       if (matching.size === 0) return [];
     }
@@ -129,14 +135,15 @@ export class SearchIndex {
   }
 
   /** Per block the events that carry any of the terms. */
-  async #unite(terms: readonly string[], from: number, to: number): Promise<Map<number, OffsetSet>> {
+  async #unite(terms: readonly string[], from: number, to: number, guesses: Guesses): Promise<Map<number, OffsetSet>> {
     const sets = new Map<number, OffsetSet>();
     const setOf = (block: number): OffsetSet => {
       const set = sets.get(block) ?? emptySet();
       sets.set(block, set);
       return set;
     };
-    // A block leaves memory only after its containers are durable, and both are looked at in one turn: it is in one of them.
+    // A block leaves memory only after its rows are durable, and a page is deleted only after those of its span are and
+    // nobody reads by the counts of before. Memory and counts are looked at in one turn: the block is in one of them.
     for (const [block, own] of this.#open) {
       if (block < from || block >= to) continue;
       for (const term of terms) {
@@ -144,105 +151,82 @@ export class SearchIndex {
         if (offsets !== undefined) addOffsets(setOf(block), offsets);
       }
     }
-    const sealedEnd = Math.min(to, this.#sealedBlocks);
+    const { counts } = this.#keeper;
+    const sealedEnd = Math.min(to, counts.sealed);
     if (from >= sealedEnd) return sets;
-    for (const run of await this.#runs(terms, from, sealedEnd)) {
+    for (const run of await this.#runs(terms, from, sealedEnd, counts, guesses)) {
       for (const [block, container] of run) addContainer(setOf(block), container);
     }
     return sets;
   }
 
   /** What each of the terms has in the sealed blocks [from, to). */
-  async #runs(terms: readonly string[], from: number, to: number): Promise<readonly Run[]> {
+  async #runs(
+    terms: readonly string[],
+    from: number,
+    to: number,
+    counts: IndexCounts,
+    guesses: Guesses,
+  ): Promise<readonly Run[]> {
     const known = terms.map((term) => this.#checked.get(term, from, to));
     const missing = terms.filter((_, i) => known[i] === undefined);
-    const read = await this.#readRuns(missing, from, to);
+    const wanted = missing.map((term) => ({ term, guess: guesses.get(term) ?? 'unknown' }));
+    const read = missing.length === 0 ? [] : await this.#tracked(readRuns(this.#sealed(counts), wanted, from, to));
     for (const [i, term] of missing.entries()) this.#checked.put(term, from, to, read[i] ?? []);
     let next = 0;
-    return known.map((run) => run ?? read[next++] ?? []);
+    const runs = known.map((run) => run ?? read[next++] ?? []);
+    for (const [i, term] of terms.entries()) guesses.set(term, guessFrom(runs[i] ?? [], to - from, this.#form.layout));
+    return runs;
   }
 
-  /** Few blocks are looked up; of many, a term is a range. */
-  async #readRuns(terms: readonly string[], from: number, to: number): Promise<readonly Run[]> {
-    if (to - from > MAX_LOOKED_UP_BLOCKS) {
-      const bounds = terms.map((term) => ({ gte: containerKey(term, from), lt: containerKey(term, to) }));
-      const found = await Promise.all(bounds.map((range) => this.#store.range({ ...range, limit: to - from })));
-      return found.map((rows) => rows.map((row) => [blockOf(row), openContainer(row, this.#hasher)] as const));
+  async #tracked<T>(read: Promise<T>): Promise<T> {
+    this.#reading.add(read);
+    try {
+      return await read;
+    } finally {
+      this.#reading.delete(read);
     }
-    const blocks = Array.from({ length: to - from }, (_, i) => from + i);
-    const keys = terms.flatMap((term) => blocks.map((block) => containerKey(term, block)));
-    const values = await this.#store.getMany(keys);
-    return terms.map((_, i) =>
-      blocks.flatMap((block, j) => {
-        const [key, value] = [keys[i * blocks.length + j], values[i * blocks.length + j]];
-        if (key === undefined || value === undefined) return [];
-        return [[block, openContainer({ key, value }, this.#hasher)] as const];
-      }),
-    );
+  }
+
+  #sealed(counts: IndexCounts): SealedIndex {
+    const { hasher, layout } = this.#form;
+    return { store: this.#store, hasher, layout, counts };
   }
 
   #block(index: number): BlockTerms {
-    const number = Math.floor(index / BLOCK_EVENTS);
+    const number = Math.floor(index / this.#form.layout.blockEvents);
     const terms = this.#open.get(number) ?? new Map<string, number[]>();
     this.#open.set(number, terms);
     return terms;
   }
 
+  #fullBlock(block: number): BlockTerms | undefined {
+    if (this.#size < (block + 1) * this.#form.layout.blockEvents) return undefined;
+    return this.#open.get(block) ?? new Map<string, number[]>();
+  }
+
   async #loadTail(size: number): Promise<void> {
+    const { hasher, layout } = this.#form;
     while (this.#size < size) {
       const rows = await this.#store.range({ gte: tailKey(this.#size), lt: tailKey(size), limit: LOAD_ROWS });
       if (rows.length === 0) throw gap(this.#size);
       for (const row of rows) {
         const first = tailFirstIndex(row.key);
         if (first !== this.#size) throw gap(this.#size);
-        this.#size += addTailRow(row, first, this.#block(first), this.#hasher);
+        this.#size += addTailRow(row, first % layout.blockEvents, this.#block(first), hasher);
       }
     }
     if (this.#size !== size) throw gap(size);
   }
-
-  #sealFullBlocks(): void {
-    if (this.#sealing !== undefined || this.#closed || this.#size < (this.#sealedBlocks + 1) * BLOCK_EVENTS) return;
-    this.#sealing = this.#seal(this.#sealedBlocks)
-      .catch((error: unknown) => {
-        this.#closed = true;
-        this.#onFailure(error);
-      })
-      .finally(() => {
-        this.#sealing = undefined;
-        this.#sealFullBlocks();
-      });
-  }
-
-  /** Containers first, in any number of batches; then, in one batch, the new count and the end of the tail rows. */
-  async #seal(block: number): Promise<void> {
-    const terms = this.#open.get(block) ?? new Map<string, number[]>();
-    let rows: PutRow[] = [];
-    for (const [term, offsets] of terms) {
-      rows.push(containerRow(term, block, offsets, this.#hasher));
-      if (rows.length < SEAL_ROWS) continue;
-      if (this.#closed) return;
-      await this.#store.write(rows);
-      rows = [];
-    }
-    const last: Row[] = [...rows, { key: SEALED_KEY, value: encodeBlockCount(block + 1) }];
-    let first = block * BLOCK_EVENTS;
-    const end = (block + 1) * BLOCK_EVENTS;
-    while (first < end) {
-      const tail = await this.#store.range({ gte: tailKey(first), lt: tailKey(end), limit: LOAD_ROWS });
-      if (tail.length === 0) break;
-      for (const { key } of tail) last.push({ key, delete: true });
-      first = tailFirstIndex(tail.at(-1)?.key ?? tailKey(end)) + 1;
-    }
-    if (this.#closed) return;
-    await this.#store.write(last);
-    this.#sealedBlocks = block + 1;
-    this.#open.delete(block);
-  }
 }
 
-function blockOf(row: PutRow): number {
-  return new DataView(row.key.buffer, row.key.byteOffset, row.key.byteLength).getUint32(row.key.length - 4);
+/** What a search has seen of its terms so far. */
+type Guesses = Map<string, Guess>;
+
+/** Where it is longer than a span it ends with one, so that the next one does not read the rows of that span again. */
+function endOfSweep(block: number, sweepBlocks: number, spanBlocks: number): number {
+  const end = block + sweepBlocks;
+  return sweepBlocks < spanBlocks ? end : end - (end % spanBlocks);
 }
 
 function intersect(a: ReadonlyMap<number, OffsetSet>, b: ReadonlyMap<number, OffsetSet>): Map<number, OffsetSet> {

@@ -25,13 +25,17 @@ export interface Stored {
 export const eventOf = (id: string): Prepared =>
   prepareEvent(bytesOf({ ...DESIGN_EVENT, event_id: id }), testContext());
 
-export async function withLog(use: (stored: Stored) => Promise<void>, count = COUNT): Promise<void> {
+export async function withLog(
+  use: (stored: Stored) => Promise<void>,
+  count = COUNT,
+  make: (index: number) => Prepared = (index) => eventOf(`e${index}`),
+): Promise<void> {
   await withDirectory(async (directory) => {
     const store = openMemoryStore();
     const { log, keys } = await openTestLog(directory, { openStore: async () => store });
     for (let from = 0; from < count; from += 50) {
       const width = Math.min(50, count - from);
-      await log.submit(Array.from({ length: width }, (_, i) => eventOf(`e${from + i}`)));
+      await log.submit(Array.from({ length: width }, (_, i) => make(from + i)));
     }
     await until(() => log.signedSize() === count);
     await publishAll(log, keys);
