@@ -10,6 +10,7 @@
  * holds them against proofs/. How contents are laid out, and read back: src/log/disclosure.ts.
  */
 import { Buffer } from 'node:buffer';
+import { hash } from 'node:crypto';
 import { CARD_LABEL, compareFieldIds, LOG_FIELD_ID, MAX_CARD_FIELDS, MAX_FIELD_ID_BYTES } from '../../proofs/card.ts';
 import { CborWriter } from '../../proofs/cbor-writer.ts';
 import { FIELD_LABEL, SALT_BYTES } from '../../proofs/commitment.ts';
@@ -17,7 +18,7 @@ import { ProofError } from '../../proofs/errors.ts';
 import type { Hash } from '../../proofs/hash.ts';
 import { BytePool } from './byte-pool.ts';
 import { DIGEST_BYTES, DigestInput, writeDigest } from './digest.ts';
-import { KnownOrders } from './known-orders.ts';
+import { KnownOrders, type NameOrder } from './known-orders.ts';
 import type { FieldText } from './types.ts';
 
 /** A field, and where the text of its value stands. */
@@ -62,20 +63,23 @@ const ID_OFFSET = FIELD_HEAD.length + 1 + SALT_BYTES;
 
 /** Space to work in: written before it is read, in every call. */
 let field = new DigestInput(startingWith(FIELD_HEAD, INITIAL_BYTES));
-let card = new DigestInput(startingWith(CARD_HEAD, INITIAL_BYTES));
+/** By the very order: events of one kind have cards that differ in their commitments alone. */
+const cards = new WeakMap<NameOrder, CardSpace>();
 let contents = Buffer.alloc(INITIAL_BYTES);
 const orders = new KnownOrders(compareFieldIds, encodeId);
 const kept = new BytePool();
+/** Stands in a card's space until a commitment does. */
+const NO_DIGEST: Uint8Array = new Uint8Array(DIGEST_BYTES);
 const LOG_ID: Uint8Array = new CborWriter().text(LOG_FIELD_ID).copy();
 
 export function commit({ texts, fields, log, salts }: CommitInput): Committed {
   if (fields.length > MAX_CARD_FIELDS) throw new ProofError('invalid-card', `more than ${MAX_CARD_FIELDS} fields`);
   if (salts.length !== SALT_BYTES * (fields.length + 1)) throw new Error('there is not one salt for each field');
-  const { encoded, positions } = orders.orderOf(fields.map(({ id }) => id));
+  const order = orders.orderOf(fields.map(({ id }) => id));
+  const { encoded, positions } = order;
   reserve(textBytes(fields) + log.end - log.start, fields.length);
   const inContents = contents;
-  const inCard = card.bytes;
-  let cardEnd = writeHead(inCard, CARD_HEAD.length, ARRAY, fields.length);
+  const card = cardOf(order);
   inContents[0] = ARRAY | 3;
   // Salts are stored one by one: there is no secret that all derive from.
   inContents[1] = NULL;
@@ -88,11 +92,8 @@ export function commit({ texts, fields, log, salts }: CommitInput): Committed {
     const start = end;
     end = copy(id, 0, id.length, inContents, end);
     end = writeText(texts, place, inContents, end);
-    inCard[cardEnd++] = ARRAY | 2;
-    cardEnd = copy(id, 0, id.length, inCard, cardEnd);
-    cardEnd = writeHead(inCard, cardEnd, BYTES, DIGEST_BYTES);
-    writeDigest(inCard, cardEnd, commitment(inContents, start, end, salts, position));
-    cardEnd += DIGEST_BYTES;
+    const digest = commitment(inContents, start, end, salts, position);
+    writeDigest(card.bytes, card.digestOffsets[i] ?? 0, digest);
     end = writeSalt(salts, position, inContents, end);
   }
   inContents[end++] = ARRAY | 2;
@@ -103,7 +104,7 @@ export function commit({ texts, fields, log, salts }: CommitInput): Committed {
   const logDigest = commitment(inContents, idStart, textEnd, salts, fields.length);
   inContents.copyWithin(idStart, textStart, textEnd);
   end = writeSalt(salts, fields.length, inContents, textEnd - LOG_ID.length);
-  return parts(card.digest(cardEnd), logDigest, end);
+  return parts(hash('sha256', card.bytes, 'binary'), logDigest, end);
 }
 
 /** The same for texts that stand nowhere yet. */
@@ -118,6 +119,25 @@ export function commitTexts(fields: readonly FieldText[], logValueText: string, 
   const log = placed.pop();
   if (log === undefined) throw new Error('the field of the log is missing');
   return commit({ texts, fields: placed, log, salts });
+}
+
+/** A card but for its commitments, each of which is written at its offset. */
+interface CardSpace {
+  readonly bytes: Buffer;
+  readonly digestOffsets: readonly number[];
+}
+
+function cardOf(order: NameOrder): CardSpace {
+  const known = cards.get(order);
+  if (known !== undefined) return known;
+  const writer = new CborWriter().encoded(CARD_HEAD).array(order.encoded.length);
+  const digestOffsets = order.encoded.map((id) => {
+    const end = writer.array(2).encoded(id).bytes(NO_DIGEST).view().length;
+    return end - DIGEST_BYTES;
+  });
+  const card = { bytes: Buffer.from(writer.copy()), digestOffsets };
+  cards.set(order, card);
+  return card;
 }
 
 /** What the log itself says about an event, committed to beside the producer's card: the value of the field `log`. */
@@ -204,7 +224,6 @@ function reserve(textBytesCount: number, fieldCount: number): void {
   const needed = textBytesCount + (fieldCount + 2) * perField;
   if (needed <= contents.length) return;
   field = new DigestInput(startingWith(FIELD_HEAD, needed));
-  card = new DigestInput(startingWith(CARD_HEAD, needed));
   contents = Buffer.alloc(needed);
 }
 

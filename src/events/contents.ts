@@ -13,6 +13,9 @@ export class ContentsView {
   readonly #bytes: Buffer;
   /** Per field where its id begins, where that ends, where its text begins, and where that ends. */
   readonly #places: number[] = [];
+  /** What was asked for last, which is often asked for again. */
+  #lastId: string | undefined;
+  #lastText: string | undefined;
 
   constructor(contents: Uint8Array) {
     this.#bytes = Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength);
@@ -21,6 +24,14 @@ export class ContentsView {
 
   /** The text of one field; undefined if the event does not have it. */
   text(id: string): string | undefined {
+    if (id !== this.#lastId) {
+      this.#lastText = this.#find(id);
+      this.#lastId = id;
+    }
+    return this.#lastText;
+  }
+
+  #find(id: string): string | undefined {
     const places = this.#places;
     for (let at = 0; at < places.length; at += 4) {
       const start = places[at] ?? 0;

@@ -13,10 +13,11 @@ const MAX_KEPT_VIEW = 2_048;
 export class DigestInput {
   readonly bytes: Buffer;
   /** The view of the first n bytes, at n. */
-  readonly #views: (Uint8Array | undefined)[] = new Array(MAX_KEPT_VIEW + 1).fill(undefined);
+  readonly #views: (Uint8Array | undefined)[];
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.#views = new Array(Math.min(bytes.length, MAX_KEPT_VIEW) + 1).fill(undefined);
   }
 
   /** The digest of the first bytes, one character a byte. */

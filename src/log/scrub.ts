@@ -37,7 +37,7 @@ export interface ScrubOptions {
 /** Entries opened between two turns of the event loop: a millisecond or so. */
 const SLICE_ENTRIES = 16;
 /** A small log is not examined more slowly than this. */
-const MIN_ENTRIES_PER_SECOND = 100;
+const MIN_ENTRIES_PER_SECOND = 20;
 /** So many would fit into the interval, so that one that is put off is through in time all the same. */
 const PASSES_IN_INTERVAL = 2;
 /** While submissions wait, a window is put off for so long at most, so that the pass ends some day. */

@@ -60,6 +60,8 @@ class JoinedEvents implements CorrelationDetector {
   readonly #outcomes: Episodes;
   readonly #overBudget: Episodes;
   #letGoCount = 0;
+  /** Undefined after anything that may have changed it: it is asked for at each event, and most have no correlation id. */
+  #dueUs: number | null | undefined;
 
   constructor({ correlation, windowUs }: CorrelationConfig) {
     this.#config = correlation;
@@ -78,13 +80,17 @@ class JoinedEvents implements CorrelationDetector {
   }
 
   dueUs(): number | null {
-    const windows = earlier(this.#starts.dueUs, earlier(this.#outcomes.dueUs, this.#overBudget.dueUs));
-    return earlier(windows, earlier(this.#endOf(this.#waiting), this.#endOf(this.#counted)));
+    if (this.#dueUs === undefined) {
+      const windows = earlier(this.#starts.dueUs, earlier(this.#outcomes.dueUs, this.#overBudget.dueUs));
+      this.#dueUs = earlier(windows, earlier(this.#endOf(this.#waiting), this.#endOf(this.#counted)));
+    }
+    return this.#dueUs;
   }
 
   examine(event: Examined): readonly Finding[] {
     const correlationId = event.isOwn ? undefined : event.textOf('correlation_id');
     if (correlationId === undefined) return [];
+    this.#dueUs = undefined;
     const key = keyOf(event.textOf('tenant'), correlationId);
     const action = this.#waiting.get(key) ?? this.#counted.get(key) ?? newAction(event);
     const phase = this.#phaseOf(event);
@@ -98,6 +104,7 @@ class JoinedEvents implements CorrelationDetector {
   }
 
   tick(logTimeUs: number): readonly Finding[] {
+    this.#dueUs = undefined;
     const findings = [
       ...this.#starts.tick(logTimeUs).map((report) => this.#halfFinding('unaccompanied-start', report)),
       ...this.#outcomes.tick(logTimeUs).map((report) => this.#halfFinding('unaccompanied-outcome', report)),
@@ -129,6 +136,7 @@ class JoinedEvents implements CorrelationDetector {
   }
 
   restore(state: JsonValue): void {
+    this.#dueUs = undefined;
     const { waiting, counted, starts, outcomes, overBudget, letGoCount } = objectIn(state, 'correlation');
     for (const [actions, list] of [
       [this.#waiting, waiting],

@@ -10,6 +10,7 @@ import { Episodes, type Report } from './episodes.ts';
 import type { Examined } from './examined.ts';
 
 const MAX_CITATIONS = 10_000;
+const MAX_REMEMBERED = 1_000;
 
 const KINDS: Readonly<Record<Exclude<RuleVerdict, 'in-force'>, FindingKind>> = {
   unknown: 'rule-unknown',
@@ -26,6 +27,7 @@ const MEANING: Readonly<Record<keyof typeof KINDS, string>> = {
 /** `book` is derived from the same log, so that an examination that is repeated comes to the same findings. */
 export function ruleDetector(book: RuleBook, windowUs: number): Detector {
   const episodes = new Episodes({ windowUs, maxEpisodes: MAX_CITATIONS, reportFirst: true });
+  const citedRule = rememberedCitations();
   return {
     name: 'rule-citations',
     examine: (event) => {
@@ -41,9 +43,18 @@ export function ruleDetector(book: RuleBook, windowUs: number): Detector {
   };
 }
 
-function citedRule(event: Examined): string | undefined {
-  if (event.isOwn || event.textOf('authorization')?.includes('"rule"') !== true) return undefined;
-  return textAt(event.field('authorization'), 'rule');
+/** By the whole text of the authorization: it is the same for many events, and looking it up is faster than parsing it. */
+function rememberedCitations(): (event: Examined) => string | undefined {
+  const known = new Map<string, string | undefined>();
+  return (event) => {
+    const text = event.isOwn ? undefined : event.textOf('authorization');
+    if (text === undefined) return undefined;
+    if (known.has(text)) return known.get(text);
+    const cited = text.includes('"rule"') ? textAt(event.field('authorization'), 'rule') : undefined;
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    known.set(text, cited);
+    return cited;
+  };
 }
 
 function toFinding({ key, isFirst, ...report }: Report): Finding {
