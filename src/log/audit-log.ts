@@ -47,6 +47,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
 
 function auditKind(onGroup: (group: readonly DurableEvent[]) => void): LogKind<Prepared, SubmitResult, SearchIndex> {
   return {
+    weighed: 'disclosures',
     load: async ({ store, hasher, nowUs, size, source, onFailure }) => {
       const search = await SearchIndex.load(store, size, hasher, onFailure);
       const ids = new KnownKeys(store, ALL_IDS, size);

@@ -17,7 +17,7 @@ import type { Damage } from './damage.ts';
 import { ACKNOWLEDGED_FILE, GUARD_FILE, readGuard } from './guard.ts';
 import type { TreeState } from './integrate.ts';
 import { HeadKeeper } from './keep-heads.ts';
-import { checkNewestEntries, loadState } from './load.ts';
+import { checkNewestEntries, loadState, newestWithin } from './load.ts';
 import type { LogKind } from './log-kind.ts';
 import type { LogLimits, LogLogger, OpenLogOptions } from './options.ts';
 import { consistency, type ProofSource, rootAt } from './prove.ts';
@@ -96,14 +96,17 @@ async function buildCore<Item, Result, Own>(
   const guardPath = join(options.directory, GUARD_FILE);
 
   let durable = await loadState(store, hasher);
-  await checkNewestEntries(store, durable, limits.startCheckEntries, hasher);
+  const { size } = durable.range;
+  const doubtful = await newestWithin(store, size, store.recoveredBytes, given.kind.weighed);
+  const newestEntries = Math.max(limits.startCheckEntries, doubtful);
+  await checkNewestEntries(store, durable, newestEntries, hasher);
   const reader = new TreeReader(store, hasher);
   const proofSource = (): EntrySource => ({ store, reader, hasher, state: durable });
   const kind = await given.kind.load({
     store,
     hasher,
     nowUs,
-    size: durable.range.size,
+    size,
     source: proofSource,
     onFailure: onFatal,
   });
@@ -168,6 +171,7 @@ async function buildCore<Item, Result, Own>(
     source: proofSource,
     contents: kind.checkContents,
     isBusy: () => writer.queuedItems > 0,
+    newestEntries,
     onDamage: given.onDamage,
     ...{ limits, nowMs, logger },
   });

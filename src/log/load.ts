@@ -4,14 +4,14 @@
  * records from its middle without a word. Anything that does not fit stops the log with the index at fault.
  */
 import { equalBytes } from '../../proofs/bytes.ts';
-import type { Hash, Hasher } from '../../proofs/hash.ts';
+import { HASH_BYTES, type Hash, type Hasher } from '../../proofs/hash.ts';
 import { rangeAt, rangeRoot } from '../../proofs/range.ts';
 import { decodeTile, FULL_TILE_BYTES, TILE_WIDTH } from '../../proofs/tile.ts';
 import { rootOfHashes } from '../../proofs/tree.ts';
 import type { Store } from '../store/contract.ts';
 import { readAllItems, readItems } from './entries.ts';
 import { EMPTY_STATE, type TreeState } from './integrate.ts';
-import { chunkFirstIndex, chunkHolding, chunkKey, STATE_KEY, tileKey } from './rows.ts';
+import { type ChunkKind, chunkFirstIndex, chunkHolding, chunkKey, STATE_KEY, tileKey } from './rows.ts';
 import { decodeState, type StoredState } from './state-row.ts';
 import { surveyStored } from './survey-tree.ts';
 import { middlesOf } from './tile-shortcut.ts';
@@ -20,6 +20,8 @@ import { LogError } from './types.ts';
 
 /** A larger log is not read as a whole at start only to say what is wrong with it. */
 const MAX_SURVEYED_ENTRIES = 4_000_000;
+/** Rows weighed at once. */
+const WEIGHED_ROWS = 64;
 /** Of what is wrong, said in one message. */
 const MAX_NAMED = 3;
 
@@ -58,6 +60,30 @@ async function notOfThisRoot(store: Store, { range, marks }: StoredState, hasher
   const more =
     damages.length > named.length ? [`${damages.length - named.length} more: \`countersign fsck\` names them`] : [];
   return new LogError('corrupt-data', [general, ...named, ...more].join('; '), { size, index: damages[0]?.index ?? 0 });
+}
+
+/**
+ * How many of the newest entries `bytes` of rows can have held, and rather more: rows are weighed from the end of the tree
+ * backwards, those of the kind that makes up most of an entry's and a hash for each leaf.
+ */
+export async function newestWithin(store: Store, size: number, bytes: number, kind: ChunkKind): Promise<number> {
+  let first = size;
+  for (let weighed = 0; weighed < bytes && first > 0; ) {
+    const rows = await store.range({
+      gte: chunkKey(kind, 0),
+      lt: chunkKey(kind, first),
+      reverse: true,
+      limit: WEIGHED_ROWS,
+    });
+    // What is missing there is found by whoever reads on from here.
+    if (rows.length === 0) break;
+    for (const { key, value } of rows) {
+      weighed += value.length + HASH_BYTES * (first - chunkFirstIndex(key));
+      first = chunkFirstIndex(key);
+      if (weighed >= bytes) break;
+    }
+  }
+  return size - first;
 }
 
 /** Compares the newest `count` entries with the tree, oldest first. Throws `corrupt-data` with the first bad index. */

@@ -8,8 +8,11 @@ import type { Store } from '../store/contract.ts';
 import type { ContentsCheck } from './check-contents.ts';
 import type { Planner } from './group-plan.ts';
 import type { EntrySource } from './read-entries.ts';
+import type { ChunkKind } from './rows.ts';
 
 export interface LogKind<Item, Result, Own> {
+  /** The rows that make up most of what one entry takes in the database. */
+  readonly weighed: ChunkKind;
   /** Called once for each life of the log, when the tree was loaded and checked. */
   load(parts: KindParts): Promise<LoadedKind<Item, Result, Own>>;
 }

@@ -21,7 +21,7 @@ export interface LogLimits {
   readonly maxUnpublishedMs: number;
   /** How long `close` waits for what was promised. */
   readonly drainMs: number;
-  /** Entries compared with the tree at start: at least what a write-ahead log can have dropped. */
+  /** Entries compared with the tree at start, at least; more where the database's write-ahead log held more. */
   readonly startCheckEntries: number;
   /** Entries that the scrubber reads again in a second at most; 0: it does not run. */
   readonly scrubEntriesPerSecond: number;
@@ -40,7 +40,7 @@ export const DEFAULT_LIMITS: LogLimits = {
   witnessTimeoutMs: 2_000,
   maxUnpublishedMs: 10_000,
   drainMs: 5_000,
-  startCheckEntries: 65_536,
+  startCheckEntries: 16_384,
   scrubEntriesPerSecond: 2_000,
   scrubIntervalMs: 86_400_000,
   scrubDelayMs: 5_000,

@@ -37,6 +37,7 @@ export async function openRawLog(options: OpenRawLogOptions): Promise<RawLog> {
 
 function rawKind(deduplicate: boolean): LogKind<Uint8Array, AddResult, undefined> {
   return {
+    weighed: 'entries',
     load: async ({ store, hasher, nowUs, size, source }) => {
       const leaves = deduplicate ? new KnownKeys(store, ALL_LEAVES, size) : undefined;
       return {

@@ -27,7 +27,9 @@ export interface ScrubOptions {
   readonly contents: (from: number) => ContentsCheck;
   /** Whether submissions wait. */
   readonly isBusy: () => boolean;
-  readonly limits: Pick<LogLimits, 'scrubEntriesPerSecond' | 'scrubIntervalMs' | 'scrubDelayMs' | 'startCheckEntries'>;
+  /** Entries that the database can have dropped something of at this start: they are looked at first. */
+  readonly newestEntries: number;
+  readonly limits: Pick<LogLimits, 'scrubEntriesPerSecond' | 'scrubIntervalMs' | 'scrubDelayMs'>;
   readonly nowMs: () => number;
   readonly logger: LogLogger;
   /** Told of each damage of a pass once. */
@@ -97,10 +99,10 @@ export class Scrubber {
   }
 
   async #run(sizeAtStart: number): Promise<void> {
-    const { limits, nowMs } = this.#options;
+    const { limits, nowMs, newestEntries } = this.#options;
     await this.#sleep(limits.scrubDelayMs);
     // First what the write-ahead log of the database can have dropped at this start, as fast as is allowed.
-    const oldest = Math.max(0, sizeAtStart - limits.startCheckEntries);
+    const oldest = Math.max(0, sizeAtStart - newestEntries);
     await this.#attempt(() => this.#pass(oldest, sizeAtStart, limits.scrubEntriesPerSecond));
     while (!this.#closing.signal.aborted) {
       const startedAtMs = nowMs();

@@ -38,6 +38,11 @@ export interface RangeOptions {
 }
 
 export interface Store {
+  /**
+   * Bytes that the medium had in its write-ahead log when it was opened, and nowhere else: what a fault can have dropped
+   * of the newest writes without a word.
+   */
+  readonly recoveredBytes: number;
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   /** One answer per key, in the order of the keys. */
   getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;

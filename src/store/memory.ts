@@ -57,6 +57,7 @@ export function openMemoryStore(rows: SortedRows = new SortedRows()): MemoryStor
     if (closed) throw new StoreError('store-closed', 'the store is closed');
   };
   const store: MemoryStore = {
+    recoveredBytes: 0,
     rows,
     faultAt: () => undefined,
     reopen: () => openMemoryStore(rows),
