@@ -37,6 +37,8 @@ export interface SurveyedTree {
   readonly expected: ReadonlyMap<number, Hash>;
   /** Bad tiles, by level and index. */
   readonly tiles: readonly { readonly level: number; readonly index: number }[];
+  /** Entries that no hash vouches for as long as something beside them is damaged: a mark names, and proves nothing. */
+  readonly unproven: ReadonlySet<number>;
 }
 
 export class TreeSurvey {
@@ -53,6 +55,7 @@ export class TreeSurvey {
   readonly #damages: Damage[] = [];
   readonly #expected = new Map<number, Hash>();
   readonly #tiles: { level: number; index: number }[] = [];
+  readonly #unproven = new Set<number>();
 
   constructor(size: number, hasher: Hasher) {
     this.#size = size;
@@ -92,7 +95,7 @@ export class TreeSurvey {
       const peak = peaks[i];
       if (peak !== undefined) this.#judgePeak(peak, children, marks);
     }
-    return { damages: this.#damages, expected: this.#expected, tiles: this.#tiles };
+    return { damages: this.#damages, expected: this.#expected, tiles: this.#tiles, unproven: this.#unproven };
   }
 
   /** Peaks that lead to this root, by either story; undefined if both are damaged. */
@@ -174,6 +177,7 @@ export class TreeSurvey {
       ({ index, computed }) => computed !== undefined && !fitsMark(marks, index % TILE_WIDTH, computed),
     );
     for (const { index } of bad) this.#damages.push(entryAltered(index));
+    for (const { index } of children) this.#unproven.add(index);
     const known = bad.length > 0 || children.some(({ computed }) => computed === undefined);
     if (!known) this.#unlocated(children);
   }
