@@ -70,17 +70,44 @@ export async function* fetchEntries(
   }
 }
 
-/** A bundle as the copy serves it, proven by nothing: the caller knows the hashes that its entries must have. */
+/**
+ * How many entries the copy says that it has: nobody has judged it. Throws RestoreError `altered` for what is no
+ * checkpoint, `no-copy` for that of another log.
+ */
+export function claimedSize({ prefix, note }: CopySource, origin: string): number {
+  try {
+    const { checkpoint } = parseCheckpoint(note);
+    if (checkpoint.origin === origin) return checkpoint.size;
+    throw new RestoreError('no-copy', `${prefix} is a copy of the log ${checkpoint.origin}, and not of ${origin}`);
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error;
+    throw new RestoreError('altered', `what is at ${prefix}/checkpoint is no checkpoint (${error.code})`);
+  }
+}
+
+/**
+ * A bundle as a copy of this size serves it, proven by nothing: the caller knows the hashes that its entries must have.
+ * Throws RestoreError `altered` for one that is missing or none, `unreachable`.
+ */
 export async function fetchUnproven(
   client: CopyClient,
-  { prefix, note }: CopySource,
+  prefix: string,
+  size: number,
   bundle: number,
 ): Promise<readonly Uint8Array[]> {
-  const { size } = parseCheckpoint(note).checkpoint;
   const width = Math.min(TILE_WIDTH, size - bundle * TILE_WIDTH);
   if (width <= 0) return [];
   const coordinates = { level: 'entries' as const, index: bundle, width };
-  return decodeEntryBundle(await fetchResource(client, prefix, coordinates, MAX_BUNDLE_BYTES));
+  const bytes = await fetchResource(client, prefix, coordinates, MAX_BUNDLE_BYTES);
+  const path = `${prefix}/${formatTilePath(coordinates)}`;
+  try {
+    const entries = decodeEntryBundle(bytes);
+    if (entries.length >= width) return entries.slice(0, width);
+    throw new RestoreError('altered', `${path} has ${entries.length} entries`);
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error;
+    throw new RestoreError('altered', `${path} is no bundle of entries (${error.code})`);
+  }
 }
 
 async function fetchBundle(
