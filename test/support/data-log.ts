@@ -51,7 +51,8 @@ function emptyDirectory(): Promise<string> {
   return mkdtemp(path.join(tmpdir(), 'countersign-damaged-'));
 }
 
-function dataLogIn(data: string): DataLog {
+/** The log `audit` of a data directory that is there already. */
+export function dataLogIn(data: string): DataLog {
   const directory = path.join(data, 'logs', 'audit');
   const withStore = async (
     use: (store: Awaited<ReturnType<typeof openLevelStore>>) => Promise<void>,
