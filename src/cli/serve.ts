@@ -201,7 +201,8 @@ function openFailure(directory: string, error: unknown): unknown {
     return new CliError(
       'refused',
       `the log in ${directory} does not open (${error.code}): ${error.message}`,
-      'Nothing is served from data that does not hold together. Keep this directory as it is, and restore a copy.',
+      'Nothing is served from data that does not hold together. Keep a copy of this directory as it is.',
+      '`countersign fsck` names what is damaged; `countersign repair` puts back what fits the tree, from any copy.',
     );
   }
   return error;

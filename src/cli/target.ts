@@ -101,7 +101,8 @@ async function readToken(options: TargetOptions, network: NetworkFile | undefine
   return (await readInput(file, `the ${role} token`)).trim();
 }
 
-function checkUrl(url: string): string {
+/** Without a slash at the end. Throws CliError `usage` for anything but http and https. */
+export function checkUrl(url: string): string {
   if (!URL.canParse(url) || !/^https?:\/\//.test(url)) {
     throw new CliError('usage', `"${url}" is not an http or https URL`, 'Write it like http://127.0.0.1:8080.');
   }

@@ -5,12 +5,13 @@
 import { hexEncode, utf8Decode, utf8Encode } from '../../proofs/bytes.ts';
 import { type Checkpoint, parseCheckpoint } from '../../proofs/checkpoint.ts';
 import { ProofError } from '../../proofs/errors.ts';
-import { HASH_BYTES, sha256 } from '../../proofs/hash.ts';
+import { HASH_BYTES, type Hash, sha256 } from '../../proofs/hash.ts';
 import { MAX_NOTE_BYTES } from '../../proofs/note.ts';
 import type { HashReader } from '../../proofs/prove.ts';
 import { checkSubtreeConsistency, proveSubtreeConsistency } from '../../proofs/subtree.ts';
 import {
   decodeEntryBundle,
+  decodeTile,
   FULL_TILE_BYTES,
   formatTilePath,
   MAX_BUNDLE_ENTRY_BYTES,
@@ -18,6 +19,7 @@ import {
   type TileCoordinates,
   type TileResource,
   tileHashReader,
+  tileWidthAt,
 } from '../../proofs/tile.ts';
 import { rootOfHashes } from '../../proofs/tree.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
@@ -41,12 +43,18 @@ const WINDOW_BUNDLES = 8;
 const MAX_CACHED_TILES = 256;
 
 /**
- * Finds the copy of a log under this URL: a mirror has it below the hash of the origin, a plain tiled log right there.
- * Throws RestoreError `unreachable` or `no-copy`.
+ * Finds the copy of a log under this URL: a mirror has it below the hash of the origin, a plain tiled log right there, a
+ * server of several logs below a name. Throws RestoreError `unreachable` or `no-copy`.
  */
-export async function findCopy(client: CopyClient, url: string, origin: string): Promise<CopySource> {
+export async function findCopy(
+  client: CopyClient,
+  url: string,
+  origin: string,
+  names: readonly string[] = [],
+): Promise<CopySource> {
   const base = url.replace(/\/+$/, '');
-  for (const prefix of [`${base}/${hexEncode(sha256(utf8Encode(origin)))}`, base]) {
+  const below = [hexEncode(sha256(utf8Encode(origin))), ...names].map((name) => `${base}/${name}`);
+  for (const prefix of [...below, base]) {
     const bytes = await fetchBounded(client, `${prefix}/checkpoint`, MAX_NOTE_BYTES);
     if (bytes !== undefined) return { prefix, note: textOf(bytes, prefix) };
   }
@@ -70,17 +78,58 @@ export async function* fetchEntries(
   }
 }
 
-/** A bundle as the copy serves it, proven by nothing: the caller knows the hashes that its entries must have. */
+/**
+ * How many entries the copy says that it has: nobody has judged it. Throws RestoreError `altered` for what is no
+ * checkpoint, `no-copy` for that of another log.
+ */
+export function claimedSize({ prefix, note }: CopySource, origin: string): number {
+  try {
+    const { checkpoint } = parseCheckpoint(note);
+    if (checkpoint.origin === origin) return checkpoint.size;
+    throw new RestoreError('no-copy', `${prefix} is a copy of the log ${checkpoint.origin}, and not of ${origin}`);
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error;
+    throw new RestoreError('altered', `what is at ${prefix}/checkpoint is no checkpoint (${error.code})`);
+  }
+}
+
+/**
+ * A bundle as a copy of this size serves it, proven by nothing: the caller knows the hashes that its entries must have.
+ * Throws RestoreError `altered` for one that is missing or none, `unreachable`.
+ */
 export async function fetchUnproven(
   client: CopyClient,
-  { prefix, note }: CopySource,
+  prefix: string,
+  size: number,
   bundle: number,
 ): Promise<readonly Uint8Array[]> {
-  const { size } = parseCheckpoint(note).checkpoint;
-  const width = Math.min(TILE_WIDTH, size - bundle * TILE_WIDTH);
-  if (width <= 0) return [];
-  const coordinates = { level: 'entries' as const, index: bundle, width };
-  return decodeEntryBundle(await fetchResource(client, prefix, coordinates, MAX_BUNDLE_BYTES));
+  const width = tileWidthAt(0, bundle, size);
+  if (width === 0) return [];
+  return fetchItems(client, prefix, { level: 'entries', index: bundle, width }, decodeEntryBundle);
+}
+
+/** The hashes of a tile, as fetchUnproven does it. */
+export function fetchTileHashes(client: CopyClient, prefix: string, tile: TileCoordinates): Promise<readonly Hash[]> {
+  return fetchItems(client, prefix, tile, decodeTile);
+}
+
+async function fetchItems(
+  client: CopyClient,
+  prefix: string,
+  resource: TileResource,
+  decode: (bytes: Uint8Array) => readonly Uint8Array[],
+): Promise<readonly Uint8Array[]> {
+  const path = `${prefix}/${formatTilePath(resource)}`;
+  const what = resource.level === 'entries' ? 'bundle of entries' : 'tile';
+  const bytes = await fetchResource(client, prefix, resource);
+  try {
+    const items = decode(bytes);
+    if (items.length >= resource.width) return items.slice(0, resource.width);
+    throw new RestoreError('altered', `${path} is cut: it has ${items.length} of ${resource.width}`);
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error;
+    throw new RestoreError('altered', `${path} is no ${what} (${error.code})`);
+  }
 }
 
 async function fetchBundle(
@@ -94,7 +143,7 @@ async function fetchBundle(
   const coordinates = { level: 'entries' as const, index: start / TILE_WIDTH, width: end - start };
   try {
     const [bytes, proof] = await Promise.all([
-      fetchResource(client, prefix, coordinates, MAX_BUNDLE_BYTES),
+      fetchResource(client, prefix, coordinates),
       proveSubtreeConsistency(start, end, size, read, nativeHasher),
     ]);
     const entries = decodeEntryBundle(bytes).slice(0, end - start);
@@ -112,17 +161,17 @@ async function fetchBundle(
 }
 
 /** As wide as asked for; a partial one that is gone is cut from the full one. */
-async function fetchResource(
-  client: CopyClient,
-  prefix: string,
-  resource: TileResource,
-  maxBytes: number,
-): Promise<Uint8Array> {
+async function fetchResource(client: CopyClient, prefix: string, resource: TileResource): Promise<Uint8Array> {
+  const maxBytes = resource.level === 'entries' ? MAX_BUNDLE_BYTES : FULL_TILE_BYTES;
   const path = formatTilePath(resource);
   const exact = await fetchBounded(client, `${prefix}/${path}`, maxBytes);
   if (exact !== undefined) return exact;
-  const full = await fetchBounded(client, `${prefix}/${formatTilePath({ ...resource, width: TILE_WIDTH })}`, maxBytes);
-  if (full !== undefined) return full;
+  const full = { ...resource, width: TILE_WIDTH };
+  const wide =
+    resource.width === TILE_WIDTH
+      ? undefined
+      : await fetchBounded(client, `${prefix}/${formatTilePath(full)}`, maxBytes);
+  if (wide !== undefined) return wide;
   throw new RestoreError('altered', `${prefix}/${path} is missing, although the checkpoint there covers it`);
 }
 
@@ -133,9 +182,7 @@ export function cachedTiles(client: CopyClient, prefix: string): (tile: TileCoor
     const path = formatTilePath(tile);
     const known = tiles.get(path);
     if (known !== undefined) return known;
-    const fetched = fetchResource(client, prefix, tile, FULL_TILE_BYTES).then((bytes) =>
-      bytes.slice(0, tile.width * HASH_BYTES),
-    );
+    const fetched = fetchResource(client, prefix, tile).then((bytes) => bytes.slice(0, tile.width * HASH_BYTES));
     tiles.set(path, fetched);
     if (tiles.size > MAX_CACHED_TILES) {
       const oldest = tiles.keys().next();

@@ -29,6 +29,7 @@ export async function readEvents(source: EntrySource, indices: readonly number[]
   });
 }
 
+/** Throws LogError `corrupt-data` for contents that do not open the entry, whatever they are. */
 export function openEvent(
   index: number,
   entry: Uint8Array,
@@ -47,12 +48,14 @@ export function openEvent(
     return { ...head, card: new Uint8Array(0), fields: [], contentsLost: true };
   }
   let fields: StoredEvent['fields'];
+  let card: Uint8Array;
   try {
     fields = decodeDisclosure(disclosure, hasher);
+    // One altered byte can make an id that no card may have, or the same id twice.
+    card = encodeCard(fields.filter(({ id }) => id !== LOG_FIELD).map(({ id, commitment }) => [id, commitment]));
   } catch {
     throw altered();
   }
-  const card = encodeCard(fields.filter(({ id }) => id !== LOG_FIELD).map(({ id, commitment }) => [id, commitment]));
   const logCommitment = fields.find(({ id }) => id === LOG_FIELD)?.commitment;
   const opens = logCommitment !== undefined && equalBytes(logCommitment, decoded.logCommitment);
   if (!opens || !equalBytes(cardHash(card, hasher), decoded.cardHash)) throw altered();

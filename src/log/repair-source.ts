@@ -4,7 +4,7 @@
  */
 import { TILE_WIDTH } from '../../proofs/tile.ts';
 import type { Store } from '../store/contract.ts';
-import { type CopyClient, type CopySource, fetchUnproven } from './fetch-copy.ts';
+import { type CopyClient, fetchUnproven } from './fetch-copy.ts';
 import { readWindow } from './read-damaged.ts';
 
 type Maybe<T> = T | undefined;
@@ -12,6 +12,7 @@ type Maybe<T> = T | undefined;
 export interface RepairSource {
   /** For people. */
   readonly name: string;
+  /** Throws RestoreError: `altered` for what is not to be had there, `unreachable` for a source that does not answer. */
   entry(index: number): Promise<Maybe<Uint8Array>>;
   /** As they are stored, see disclosure.ts. */
   contents(index: number): Promise<Maybe<Uint8Array>>;
@@ -28,17 +29,16 @@ export function storedSource(name: string, store: Store, close: () => Promise<vo
   };
 }
 
-/** A mirror or any tiled copy: it has entries, and never had contents. */
-export function copySource(client: CopyClient, copy: CopySource): RepairSource {
-  const bundles = new Map<number, Promise<readonly Uint8Array[]>>();
+/** A mirror or any tiled copy: it has entries, as many as it says, and never had contents. */
+export function copySource(client: CopyClient, prefix: string, size: number): RepairSource {
+  // The last one only, and also how it failed: whoever asks goes from one index to the next.
+  let last: { readonly bundle: number; readonly entries: Promise<readonly Uint8Array[]> } | undefined;
   return {
-    name: copy.prefix,
+    name: prefix,
     entry: async (index) => {
       const bundle = Math.floor(index / TILE_WIDTH);
-      const entries = bundles.get(bundle) ?? fetchUnproven(client, copy, bundle);
-      bundles.clear();
-      bundles.set(bundle, entries);
-      return (await entries)[index % TILE_WIDTH];
+      if (last?.bundle !== bundle) last = { bundle, entries: fetchUnproven(client, prefix, size, bundle) };
+      return (await last.entries)[index % TILE_WIDTH];
     },
     contents: async () => undefined,
     close: async () => undefined,

@@ -3,7 +3,7 @@
  * their entry. Everything that follows from entries and contents (tiles, state, ids, search rows) is made again. What no
  * source has, or has otherwise, is left as it is and named.
  *
- *   fsck ─▶ entries ─▶ state ─▶ tiles ─▶ contents ─▶ fsck ─▶ ids, search ─▶ fsck
+ *   fsck ─▶ entries ─▶ state ─▶ tiles ─▶ fsck ─▶ contents ─▶ fsck ─▶ ids, search ─▶ fsck
  *
  * Each step is one batch that is right by itself: after a crash, run it again.
  */
@@ -18,11 +18,12 @@ import { readWindow } from './read-damaged.ts';
 import { openEvent } from './read-events.ts';
 import { idRows, rebuildSearch } from './rebuild-rows.ts';
 import type { RepairSource } from './repair-source.ts';
+import { RestoreError } from './restore-error.ts';
 import { STATE_KEY, shortcutKey, tileKey } from './rows.ts';
 import { encodeState } from './state-row.ts';
 import { surveyStored } from './survey-tree.ts';
 import { judgeTree } from './trusted-tree.ts';
-import type { StoredEvent } from './types.ts';
+import { LogError, type StoredEvent } from './types.ts';
 
 export interface RepairOptions extends FsckOptions {
   readonly sources: readonly RepairSource[];
@@ -32,6 +33,11 @@ export interface RepairOptions extends FsckOptions {
 
 export interface Refused {
   readonly index: number;
+  readonly source: string;
+  readonly why: string;
+}
+
+export interface Silent {
   readonly source: string;
   readonly why: string;
 }
@@ -46,28 +52,40 @@ export interface RepairReport {
   readonly searchBlocks: readonly number[];
   /** What a source offered and what was not taken. */
   readonly refused: readonly Refused[];
+  /** Sources that did not answer, and were not asked further. */
+  readonly silent: readonly Silent[];
   /** What is still damaged. */
   readonly left: readonly Damage[];
   readonly size: number;
 }
 
+/** What is told of the sources, as it is found. */
+interface Told {
+  readonly refused: Refused[];
+  readonly silent: Silent[];
+}
+
 /** Entries of one damaged range that are looked for one by one. */
 const MAX_WANTED = 1_000_000;
+const ENTRY_KINDS: readonly Damage['kind'][] = ['entry-altered', 'entry-missing', 'entry-unlocated'];
+const NOT_LEADING = 'its entry does not lead to the root of the tree';
 
 export async function repair(options: RepairOptions): Promise<RepairReport> {
   const before = await fsck(options);
-  const refused: Refused[] = [];
+  const told: Told = { refused: [], silent: [] };
   const nothing = { entries: [], contents: [], tiles: [], ids: [], searchBlocks: [], isStateRebuilt: false };
-  if (before.damages.length === 0) return { ...nothing, before: [], refused, left: [], size: before.size };
-  const entries = await repairEntries(options, before, refused);
+  if (before.damages.length === 0) return { ...nothing, ...told, before: [], left: [], size: before.size };
+  const entries = await repairEntries(options, before, told);
   const isStateRebuilt = await rebuildState(options, before);
   const tiles = await rebuildTiles(options, before);
-  const contents = options.kind === 'raw' ? [] : await repairContents(options, before, refused);
+  // Nothing could be said about the contents of an entry that was itself damaged.
+  const located = entries.length === 0 ? before : await fsck(options);
+  const contents = options.kind === 'raw' ? [] : await repairContents(options, located, told);
   const between = await fsck(options);
   const ids = options.kind === 'raw' ? [] : await rebuildIds(options, between);
   const searchBlocks = options.kind === 'raw' ? [] : await rebuildSearch(options, between);
   const { damages: left, size } = await fsck(options);
-  return { before: before.damages, entries, contents, tiles, isStateRebuilt, ids, searchBlocks, refused, left, size };
+  return { before: before.damages, entries, contents, tiles, isStateRebuilt, ids, searchBlocks, ...told, left, size };
 }
 
 function indicesOf(damages: readonly Damage[], kinds: readonly Damage['kind'][]): readonly number[] {
@@ -79,46 +97,64 @@ function indicesOf(damages: readonly Damage[], kinds: readonly Damage['kind'][])
   return [...indices].sort((a, b) => a - b);
 }
 
-/** One source after the other; the whole tree is judged with its entries in place, and what does not lead to the root goes. */
-async function repairEntries(
-  options: RepairOptions,
-  before: FsckReport,
-  refused: Refused[],
-): Promise<readonly number[]> {
+interface Offered {
+  readonly bytes: Uint8Array;
+  /** Its name. */
+  readonly source: string;
+}
+
+/**
+ * One source after the other; the whole tree is judged with its entries in place, and what does not lead to the root goes.
+ * An entry that only its neighbours keep from being proven waits for the sources after its own.
+ */
+async function repairEntries(options: RepairOptions, before: FsckReport, told: Told): Promise<readonly number[]> {
   const { store, hasher, sources } = options;
-  const kinds = ['entry-altered', 'entry-missing', 'entry-unlocated'] as const;
-  const wanted = new Set(indicesOf(before.damages, kinds));
+  const wanted = new Set(indicesOf(before.damages, ENTRY_KINDS));
   const taken = new Map<number, Uint8Array>();
+  const waiting = new Map<number, Offered>();
+  const refuse = (index: number, source: string, why: string): void => void told.refused.push({ index, source, why });
   for (const source of sources) {
-    const offered = await entriesOf(source, wanted);
-    for (const [index, bytes] of offered) {
+    const offered = await entriesOf(source, wanted, told);
+    for (const [index, { bytes }] of offered) {
       const expected = before.tree.expected.get(index);
       if (expected === undefined || equalBytes(hasher.leaf(bytes), expected)) continue;
       offered.delete(index);
-      refused.push({ index, source: source.name, why: 'its entry does not hash to the leaf that the tree has' });
+      refuse(index, source.name, 'its entry does not hash to the leaf that the tree has');
     }
     if (offered.size === 0) continue;
-    const survey = await surveyStored(store, before.size, hasher, new Map([...taken, ...offered]));
-    const stillBad = new Set(indicesOf(judgeTree(survey, before.state, before.ownHeads).damages, kinds));
-    for (const [index, bytes] of offered) {
-      if (stillBad.has(index)) {
-        refused.push({ index, source: source.name, why: 'its entry does not lead to the root of the tree' });
-      } else {
-        taken.set(index, bytes);
-        wanted.delete(index);
-      }
+    const candidates = new Map([...waiting, ...offered]);
+    waiting.clear();
+    const placed = [...candidates].map(([index, { bytes }]) => [index, bytes] as const);
+    const survey = await surveyStored(store, before.size, hasher, new Map([...taken, ...placed]));
+    const { damages, unproven } = judgeTree(survey, before.state, before.ownHeads);
+    const stillBad = new Set(indicesOf(damages, ENTRY_KINDS));
+    for (const [index, one] of candidates) {
+      if (stillBad.has(index)) refuse(index, one.source, NOT_LEADING);
+      else if (unproven.has(index)) waiting.set(index, one);
+      else if (wanted.delete(index)) taken.set(index, one.bytes);
     }
   }
+  for (const [index, { source }] of waiting) refuse(index, source, `${NOT_LEADING}, or what is beside it does not`);
   const rows = await rowsWith(store, 'entries', taken, before.size);
   if (rows.length > 0) await store.write(rows);
   return [...taken.keys()].sort((a, b) => a - b);
 }
 
-async function entriesOf(source: RepairSource, wanted: ReadonlySet<number>): Promise<Map<number, Uint8Array>> {
-  const found = new Map<number, Uint8Array>();
+/** What the source has of these. One that does not answer is not asked again: what it did give is judged. */
+async function entriesOf(source: RepairSource, wanted: ReadonlySet<number>, told: Told): Promise<Map<number, Offered>> {
+  const found = new Map<number, Offered>();
   for (const index of wanted) {
-    const bytes = await source.entry(index);
-    if (bytes !== undefined) found.set(index, bytes);
+    try {
+      const bytes = await source.entry(index);
+      if (bytes !== undefined) found.set(index, { bytes, source: source.name });
+    } catch (error) {
+      if (!(error instanceof RestoreError)) throw error;
+      if (error.code === 'unreachable') {
+        told.silent.push({ source: source.name, why: error.message });
+        return found;
+      }
+      told.refused.push({ index, source: source.name, why: error.message });
+    }
   }
   return found;
 }
@@ -151,7 +187,7 @@ async function rebuildTiles(
   const { store, hasher } = options;
   const survey = await surveyStored(store, size, hasher);
   const { tiles, damages } = judgeTree(survey, state, ownHeads);
-  const bad = new Set(indicesOf(damages, ['entry-altered', 'entry-unlocated']));
+  const bad = new Set(indicesOf(damages, ENTRY_KINDS));
   const rows: Row[] = [];
   const rebuilt: { level: number; index: number }[] = [];
   for (const { level, index } of [...tiles].sort((a, b) => a.level - b.level)) {
@@ -166,13 +202,12 @@ async function rebuildTiles(
   return rebuilt;
 }
 
-async function repairContents(
-  options: RepairOptions,
-  before: FsckReport,
-  refused: Refused[],
-): Promise<readonly number[]> {
+/** Of entries that are good; what would open another entry is nothing. */
+async function repairContents(options: RepairOptions, before: FsckReport, told: Told): Promise<readonly number[]> {
   const { store, hasher, sources } = options;
-  const wanted = indicesOf(before.damages, ['contents-altered', 'contents-missing']);
+  const bad = new Set(indicesOf(before.damages, ENTRY_KINDS));
+  const damaged = indicesOf(before.damages, ['contents-altered', 'contents-missing']);
+  const wanted = damaged.filter((index) => !bad.has(index));
   const taken = new Map<number, Uint8Array>();
   for (const source of sources) {
     for (const index of wanted) {
@@ -184,7 +219,8 @@ async function repairContents(
         const event = openEvent(index, entry, hasher.leaf(entry), bytes, hasher);
         if (event.contentsLost !== true) taken.set(index, bytes);
       } catch (error) {
-        refused.push({ index, source: source.name, why: error instanceof Error ? error.message : String(error) });
+        if (!(error instanceof LogError)) throw error;
+        told.refused.push({ index, source: source.name, why: 'its contents do not open the entry' });
       }
     }
   }

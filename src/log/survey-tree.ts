@@ -5,13 +5,15 @@
  *
  *   addLeaves (every window of 256, in order) ─▶ addTiles (level by level) ─▶ judge(peaks) or judge(root)
  *
+ * A log on disk has no partial tiles; who examines one that is served adds them, as a third story (addEdge).
+ *
  * Only what differs is remembered in full, so that a whole log of a thousand million entries fits in memory.
  */
-import { equalBytes } from '../../proofs/bytes.ts';
 import type { Hash, Hasher } from '../../proofs/hash.ts';
-import { decodeTile, encodeTile, FULL_TILE_BYTES, TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
+import { decodeTile, encodeTile, FULL_TILE_BYTES, hashesAtLevel, TILE_HEIGHT, TILE_WIDTH } from '../../proofs/tile.ts';
 import { foldPeaks, nodesCovering, rootOfHashes } from '../../proofs/tree.ts';
 import type { Store } from '../store/contract.ts';
+import { choose, combinations, foldIfWhole, same, unique } from './combine-hashes.ts';
 import { type Damage, damage } from './damage.ts';
 import { readRow, readWindow } from './read-damaged.ts';
 import { tileKey } from './rows.ts';
@@ -19,9 +21,7 @@ import { fitsMark } from './state-row.ts';
 
 type Maybe<T> = T | undefined;
 
-/** Ways to combine what the two stories say that are tried below one hash before it is given up. */
-const MAX_COMBINATIONS = 4096;
-/** The same for one tile, where it and entries under it are damaged. */
+/** Ways to combine what a tile and the entries under it say, where both are damaged. */
 const MAX_MIXTURES = 64;
 /** Windows whose 256 leaves are remembered because they differ from their tile. */
 const MAX_REMEMBERED = 4096;
@@ -37,6 +37,8 @@ export interface SurveyedTree {
   readonly expected: ReadonlyMap<number, Hash>;
   /** Bad tiles, by level and index. */
   readonly tiles: readonly { readonly level: number; readonly index: number }[];
+  /** Entries that no hash vouches for as long as something beside them is damaged: a mark names, and proves nothing. */
+  readonly unproven: ReadonlySet<number>;
 }
 
 export class TreeSurvey {
@@ -48,11 +50,15 @@ export class TreeSurvey {
   readonly #stored: Maybe<Hash>[][] = [[]];
   /** Per tile level: rows that are not what their children say. */
   readonly #differing: Map<number, Differing>[] = [];
+  /** Per tile level: the hashes of the partial tile, if there is one to be had. */
+  readonly #edges: Maybe<readonly Hash[]>[] = [];
+  readonly #badEdges = new Set<number>();
   #forgotten = 0;
 
   readonly #damages: Damage[] = [];
   readonly #expected = new Map<number, Hash>();
   readonly #tiles: { level: number; index: number }[] = [];
+  readonly #unproven = new Set<number>();
 
   constructor(size: number, hasher: Hasher) {
     this.#size = size;
@@ -76,14 +82,9 @@ export class TreeSurvey {
     }
   }
 
-  /** The peaks of the tree as computed from the entries; undefined if one of them is not readable. */
-  computedPeaks(): readonly Maybe<Hash>[] {
-    return this.#peaks().map(({ children }) =>
-      foldIfWhole(
-        children.map(({ computed }) => computed),
-        this.#hasher,
-      ),
-    );
+  /** The partial tile at the right edge of a level. */
+  addEdge(level: number, hashes: readonly Hash[]): void {
+    this.#edges[level] = hashes;
   }
 
   /** Judges under peaks that are trusted. `marks` name entries of the rightmost window. */
@@ -92,23 +93,19 @@ export class TreeSurvey {
       const peak = peaks[i];
       if (peak !== undefined) this.#judgePeak(peak, children, marks);
     }
-    return { damages: this.#damages, expected: this.#expected, tiles: this.#tiles };
+    for (const level of this.#badEdges) this.#blameEdge(level);
+    return { damages: this.#damages, expected: this.#expected, tiles: this.#tiles, unproven: this.#unproven };
   }
 
   /** Peaks that lead to this root, by either story; undefined if both are damaged. */
   peaksOf(root: Hash): Maybe<readonly Hash[]> {
-    const candidates = this.#peaks().map(({ children }) => {
-      const computed = foldIfWhole(
-        children.map((one) => one.computed),
-        this.#hasher,
-      );
-      const stored = foldIfWhole(
-        children.map((one) => one.stored ?? one.computed),
-        this.#hasher,
-      );
-      return unique([computed, stored]);
-    });
-    return choose(candidates, (hashes) => foldPeaks(hashes, this.#hasher), root);
+    const peaks = this.#peaks().map(({ children }) => children);
+    const fold = (stories: readonly (readonly Hash[])[]): Maybe<readonly Hash[]> =>
+      choose(stories, (hashes) => foldPeaks(hashes, this.#hasher), root);
+    const plain = peaks.map((children) => this.#storiesOf(children));
+    return (
+      fold(plain) ?? fold(peaks.map((children, i) => unique([...(plain[i] ?? []), ...this.#mixturesOf(children)])))
+    );
   }
 
   /** A full tile as its children say, once everything was added; undefined if one of them is not known. */
@@ -149,23 +146,41 @@ export class TreeSurvey {
 
   #child(level: number, index: number): Child {
     const place = level === 0 ? index % TILE_WIDTH : index;
-    return { level, index, computed: this.#computed[level]?.[place], stored: this.#stored[level]?.[index] };
+    const isAtEdge = Math.floor(index / TILE_WIDTH) === Math.floor(hashesAtLevel(level, this.#size) / TILE_WIDTH);
+    return {
+      ...{ level, index, computed: this.#computed[level]?.[place], stored: this.#stored[level]?.[index] },
+      edge: isAtEdge ? this.#edges[level]?.[index % TILE_WIDTH] : undefined,
+    };
+  }
+
+  /** What a peak is, by each story alone. */
+  #storiesOf(children: readonly Child[]): readonly Hash[] {
+    const stories = [
+      children.map((one) => one.computed),
+      children.map((one) => one.stored ?? one.computed),
+      children.map((one) => one.edge),
+    ];
+    return unique(stories.map((story) => foldIfWhole(story, this.#hasher)));
+  }
+
+  /** And if each child is as one of them has it. */
+  #mixturesOf(children: readonly Child[]): readonly Hash[] {
+    const candidates = children.map(({ computed, stored, edge }) => unique([computed, stored, edge]));
+    const mixtures: Hash[] = [];
+    for (const hashes of combinations(candidates, MAX_MIXTURES)) mixtures.push(rootOfHashes(hashes, this.#hasher));
+    return mixtures;
   }
 
   #judgePeak(peak: Hash, children: readonly Child[], marks: Maybe<Uint8Array>): void {
-    const computed = foldIfWhole(
-      children.map((one) => one.computed),
-      this.#hasher,
-    );
-    if (same(computed, peak)) {
-      for (const { level, index } of children) this.#blameTilesBelow(level, index);
+    const computed = children.map((one) => one.computed);
+    const edge = children.map((one) => one.edge);
+    for (const story of [computed, edge]) {
+      if (!same(foldIfWhole(story, this.#hasher), peak)) continue;
+      for (const [i, child] of children.entries()) this.#judgeChild(child, story[i] ?? peak);
       return;
     }
-    if (children[0]?.level === 0) {
-      this.#judgeByMarks(children, marks);
-      return;
-    }
-    this.#judgeChildren(peak, children, undefined);
+    if (children[0]?.level === 0 && edge.every((hash) => hash === undefined)) this.#judgeByMarks(children, marks);
+    else this.#judgeChildren(peak, children, edge);
   }
 
   /** Entries behind the last full tile: no tile has their hashes. */
@@ -174,12 +189,13 @@ export class TreeSurvey {
       ({ index, computed }) => computed !== undefined && !fitsMark(marks, index % TILE_WIDTH, computed),
     );
     for (const { index } of bad) this.#damages.push(entryAltered(index));
+    for (const { index } of children) this.#unproven.add(index);
     const known = bad.length > 0 || children.some(({ computed }) => computed === undefined);
     if (!known) this.#unlocated(children);
   }
 
   /** Finds out which hash each child has in truth, given the hash over them, and goes on below those that differ. */
-  #judgeChildren(above: Hash, children: readonly Child[], row: Maybe<readonly Hash[]>): void {
+  #judgeChildren(above: Hash, children: readonly Child[], row: Maybe<readonly Maybe<Hash>[]>): void {
     const fold = (hashes: readonly Hash[]): Hash => rootOfHashes(hashes, this.#hasher);
     const plain = children.map(({ computed, stored }, i) => unique([computed, stored, row?.[i]]));
     const mixed = (): readonly (readonly Hash[])[] =>
@@ -191,8 +207,13 @@ export class TreeSurvey {
     }
     for (const [i, hash] of truth.entries()) {
       const child = children[i];
-      if (child !== undefined) this.#judgeNode(child, hash);
+      if (child !== undefined) this.#judgeChild(child, hash);
     }
+  }
+
+  #judgeChild(child: Child, truth: Hash): void {
+    if (child.edge !== undefined && !same(child.edge, truth)) this.#badEdges.add(child.level);
+    this.#judgeNode(child, truth);
   }
 
   /** Where entry and tile are both damaged: hashes that this node has if at each leaf one of both is right. */
@@ -263,6 +284,12 @@ export class TreeSurvey {
     );
   }
 
+  #blameEdge(level: number): void {
+    const index = Math.floor(hashesAtLevel(level, this.#size) / TILE_WIDTH);
+    const first = index * TILE_WIDTH ** (level + 1);
+    this.#damages.push(damage('tile-altered', first, `partial tile ${level}/${index} was altered`, this.#size - 1));
+  }
+
   #unlocated(children: readonly Child[]): void {
     const [first] = children;
     const last = children.at(-1);
@@ -312,47 +339,10 @@ interface Child {
   readonly index: number;
   readonly computed: Maybe<Hash>;
   readonly stored: Maybe<Hash>;
+  /** By the partial tile that it is in. */
+  readonly edge: Maybe<Hash>;
 }
 
 function entryAltered(index: number): Damage {
   return damage('entry-altered', index, `entry ${index} was altered: its hash is not the one in the tree`);
-}
-
-function foldIfWhole(hashes: readonly Maybe<Hash>[], hasher: Hasher): Maybe<Hash> {
-  const whole = hashes.flatMap((hash) => hash ?? []);
-  return whole.length === hashes.length ? rootOfHashes(whole, hasher) : undefined;
-}
-
-function same(a: Maybe<Hash>, b: Maybe<Hash>): boolean {
-  return a !== undefined && b !== undefined && equalBytes(a, b);
-}
-
-function unique(hashes: readonly Maybe<Hash>[]): readonly Hash[] {
-  const found: Hash[] = [];
-  for (const hash of hashes) if (hash !== undefined && !found.some((one) => equalBytes(one, hash))) found.push(hash);
-  return found;
-}
-
-/** One candidate for each place, so that together they fold to `above`; undefined if none does or there are too many. */
-function choose(
-  candidates: readonly (readonly Hash[])[],
-  fold: (hashes: readonly Hash[]) => Hash,
-  above: Hash,
-): Maybe<readonly Hash[]> {
-  for (const hashes of combinations(candidates, MAX_COMBINATIONS)) if (equalBytes(fold(hashes), above)) return hashes;
-  return undefined;
-}
-
-/** Every way to take one candidate for each place; none if there are more ways than the bound. */
-function* combinations(candidates: readonly (readonly Hash[])[], bound: number): Generator<readonly Hash[]> {
-  const count = candidates.reduce((product, list) => Math.min(product * list.length, bound + 1), 1);
-  if (count > bound) return;
-  for (let number = 0; number < count; number++) {
-    let rest = number;
-    yield candidates.flatMap((list) => {
-      const hash = list[rest % list.length];
-      rest = Math.floor(rest / list.length);
-      return hash ?? [];
-    });
-  }
 }

@@ -61,5 +61,5 @@ export function judgeTree(
     size === 0
       ? []
       : [damage('entry-unlocated', 0, `entries 0 to ${size - 1} and their tiles do not lead to any head`, size - 1)];
-  return { damages: found, expected: new Map(), tiles: [] };
+  return { damages: found, expected: new Map(), tiles: [], unproven: new Set() };
 }

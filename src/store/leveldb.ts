@@ -19,6 +19,8 @@ const READ_AHEAD_BYTES = 64 * 1024;
 /** Reads of one call that run beside each other, and the keys from which that is worth a thread. */
 const READ_PARTS = 2;
 const MIN_PART_KEYS = 16;
+/** No key is empty, so this is below every range. */
+const BEFORE_ALL: Uint8Array = new Uint8Array(0);
 
 /** Opens (and creates) the database in `directory`. Throws StoreError `store-locked` when another process has it. */
 export async function openLevelStore(directory: string): Promise<Store> {
@@ -65,9 +67,25 @@ async function readMany(db: Database, keys: readonly Uint8Array[]): Promise<read
   return (await Promise.all(parts)).flatMap((rows) => rows.map(plain));
 }
 
+/**
+ * LevelDB leaves out a block that it could not read, goes on behind it, and says so only where the iteration ends. A range
+ * that has its rows before its end is therefore taken to the end: there the binding asks, and throws.
+ */
 async function readRange(db: Database, { gte, lt, reverse = false, limit }: RangeOptions): Promise<readonly PutRow[]> {
-  const entries = await db.iterator({ gte, lt, reverse, limit, highWaterMarkBytes: READ_AHEAD_BYTES }).all();
-  return entries.map(([key, value]) => ({ key: plain(key), value: plain(value) }));
+  const iterator = db.iterator({ gte, lt, reverse, highWaterMarkBytes: READ_AHEAD_BYTES });
+  try {
+    const rows: PutRow[] = [];
+    while (rows.length < limit) {
+      const page = await iterator.nextv(limit - rows.length);
+      if (page.length === 0) return rows;
+      for (const [key, value] of page) rows.push({ key: plain(key), value: plain(value) });
+    }
+    iterator.seek(reverse ? BEFORE_ALL : lt);
+    await iterator.nextv(1);
+    return rows;
+  } finally {
+    await iterator.close();
+  }
 }
 
 /** The binding hands out Buffers, whose `slice` shares memory where that of a Uint8Array copies. */

@@ -2,76 +2,29 @@
  * What an engineer does with a damaged log, by the command line and on a real disk: examine it, put it right, make its guard
  * again, and, when all is lost, begin anew.
  */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Serving, serve } from '../../src/cli/serve.ts';
+import { serve } from '../../src/cli/serve.ts';
 import { prepareEvent } from '../../src/events/prepare.ts';
-import type { ServedLog } from '../../src/http/route.ts';
 import { chunkKey, idKey } from '../../src/log/rows.ts';
 import { openLevelStore } from '../../src/store/leveldb.ts';
-import { type CliResult, cli } from '../support/network.ts';
+import { type DataLog, flipped, makeDataLog, ORIGIN, PRODUCER } from '../support/data-log.ts';
 import { bytesOf, DESIGN_EVENT } from '../support/prepare.ts';
-import { until } from '../support/test-log.ts';
 
-const ORIGIN = 'log.example/audit';
-const PRODUCER = 'tok_test';
 let data: string;
 let directory: string;
+let run: DataLog['run'];
+let serving: DataLog['serving'];
+let grow: DataLog['grow'];
+let alter: DataLog['alter'];
+let remove: DataLog['remove'];
 
 beforeEach(async () => {
-  data = await mkdtemp(path.join(tmpdir(), 'countersign-damaged-'));
-  directory = path.join(data, 'logs', 'audit');
-  expect((await run('init', '--origin', ORIGIN)).code).toBe(0);
+  ({ data, directory, run, serving, grow, alter, remove } = await makeDataLog());
 });
-afterEach(() => rm(data, { recursive: true, force: true }));
-
-function run(verb: string, ...args: readonly string[]): Promise<CliResult> {
-  return cli([verb, '--data', data, ...args]);
-}
-
-async function serving<T>(use: (log: ServedLog, server: Serving) => Promise<T>): Promise<T> {
-  const logger = pino({ level: 'silent' });
-  const server = await serve({ data, port: 0, host: '127.0.0.1', insecureListen: false, logger });
-  try {
-    const served = server.logs.get('audit');
-    if (served === undefined || served.log.kind !== 'audit') throw new Error('there is no audit log');
-    return await use(served as ServedLog, server);
-  } finally {
-    await server.close();
-  }
-}
-
-/** Starts the log, submits events, waits for the head, stops it. */
-function grow(prefix: string, count: number): Promise<void> {
-  return serving(async ({ log, prepareContext }) => {
-    const context = prepareContext(PRODUCER);
-    await log.submit(
-      Array.from({ length: count }, (_, i) =>
-        prepareEvent(bytesOf({ ...DESIGN_EVENT, event_id: `${prefix}${i}` }), context),
-      ),
-    );
-    await until(() => log.publishedSize() === log.treeSize());
-  });
-}
-
-async function alter(key: Uint8Array, change: (value: Uint8Array) => Uint8Array | undefined): Promise<void> {
-  const store = await openLevelStore(path.join(directory, 'db'));
-  const value = await store.get(key);
-  if (value === undefined) throw new Error('there is no such row');
-  const changed = change(value.slice());
-  await store.write([changed === undefined ? { key, delete: true } : { key, value: changed }]);
-  await store.close();
-}
-
-const flipped =
-  (at: number) =>
-  (value: Uint8Array): Uint8Array => {
-    value[at] = (value[at] ?? 0) ^ 4;
-    return value;
-  };
+afterEach(() => remove());
 
 function ownActions(): Promise<readonly string[]> {
   return serving(async ({ log }) => {

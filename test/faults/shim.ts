@@ -8,7 +8,10 @@ const run = promisify(execFile);
 const REPOSITORY = path.resolve(import.meta.dirname, import.meta.url.endsWith('.ts') ? '../..' : '../../..');
 
 /** In the order of the enum in shim.c. */
-const MODES = ['none', 'write-fails', 'write-half', 'sync-fails', 'sync-lies', 'sync-slow'] as const;
+const MODES = [
+  ...(['none', 'write-fails', 'write-half', 'sync-fails', 'sync-lies', 'sync-slow'] as const),
+  ...(['read-fails', 'read-half', 'read-fails-once'] as const),
+];
 export type DiskFault = Exclude<(typeof MODES)[number], 'none'>;
 
 const PAGE_BYTES = 16;

@@ -67,6 +67,19 @@ describe('bytes altered on disk', () => {
     );
   });
 
+  it('are never served: contents that would make the same field id twice are altered contents', async () => {
+    await withDirectory(async (directory) => {
+      const store = openMemoryStore();
+      const { log } = await openTestLog(directory, { openStore: async () => store });
+      await log.submit([preparedEvent('e0', { x: 1, y: 2 })]);
+      const row = rowsOf(store.rows, KIND.disclosures)[0];
+      flip(row, Buffer.from(row?.value ?? []).indexOf(Uint8Array.of(0x61, 0x78)) + 1);
+      await until(() => log.signedSize() === 1);
+      await expect(log.eventAt(0)).rejects.toMatchObject({ code: 'corrupt-data', details: { index: 0 } });
+      await log.close();
+    });
+  });
+
   it.each([0, 5, 9, 21, 25])(
     'refuse a known event when byte %i of its id row changed, and store nothing twice',
     async (at) => {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type RepairReport, repair } from '../../src/log/repair.ts';
 import { type RepairSource, storedSource } from '../../src/log/repair-source.ts';
-import { encodeIdRow, idKey } from '../../src/log/rows.ts';
+import { chunkHolding, encodeIdRow, idKey } from '../../src/log/rows.ts';
 import type { StoredEvent } from '../../src/log/types.ts';
 import { openMemoryStore, SortedRows } from '../../src/store/memory.ts';
+import { nativeHasher } from '../../src/store/native-hasher.ts';
 import { COUNT, chunkFrom, eventOf, flip, KIND, remove, rowAt, type Stored, withLog } from '../support/stored-log.ts';
 import { openTestLog, until } from '../support/test-log.ts';
 
@@ -101,6 +102,25 @@ describe('repair', () => {
       const second = await run(stored, sourceOf(bad, 'the bad copy'), sourceOf(good));
       expect(second.left).toEqual([]);
       await expectToRun(stored);
+    }));
+
+  it('does not believe an entry behind the last tile because of its mark', () =>
+    withLog(async (stored) => {
+      const good = sourceOf(copyOf(stored.rows));
+      const forged = Uint8Array.from((await good.entry(641)) ?? [], (byte, i) => (i === 50 ? byte ^ 1 : byte));
+      for (const index of [641, 650]) {
+        const [row] = await stored.store.range(chunkHolding('entries', index));
+        if (row !== undefined) remove(stored.rows, row);
+      }
+      // Four bytes are found by trying; here the mark is made to fit instead.
+      const state = rowAt(stored.rows, KIND.state, 0);
+      const marks = state.value.length - (COUNT % 256) * 4;
+      state.value.set(nativeHasher.leaf(forged).subarray(0, 4), marks + (641 % 256) * 4);
+      const liar: RepairSource = { ...good, name: 'the liar', entry: async (at) => (at === 641 ? forged : undefined) };
+      const first = await run(stored, liar);
+      expect(first.entries).toEqual([]);
+      expect(first.refused).toMatchObject([{ index: 641, source: 'the liar' }]);
+      expect((await run(stored, liar, good)).left).toEqual([]);
     }));
 
   it('is right after a crash at every write, when it is run again', async () => {

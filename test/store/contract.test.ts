@@ -1,3 +1,5 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nobleHasher } from '../../proofs/hash.ts';
 import type { Store } from '../../src/store/contract.ts';
@@ -7,6 +9,10 @@ import { nativeHasher } from '../../src/store/native-hasher.ts';
 import { withDirectory } from '../support/test-log.ts';
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
+/** Several blocks of a table, and the places in it where one is damaged in turn. */
+const ROWS = 2000;
+const PARTS = 12;
+const HOLE: Uint8Array = new Uint8Array(40).fill(0xff);
 const implementations: readonly [string, (directory: string) => Promise<Store>][] = [
   ['LevelDB', openLevelStore],
   ['memory', async () => openMemoryStore()],
@@ -73,6 +79,33 @@ describe('LevelDB', () => {
       const store = await openLevelStore(directory);
       await expect(openLevelStore(directory)).rejects.toMatchObject({ code: 'store-locked' });
       await store.close();
+    }));
+
+  it('answers a range with all of its rows or with an error, also where it cannot read a block in the middle', () =>
+    withDirectory(async (directory) => {
+      const keyOf = (number: number): Uint8Array => bytes(1, number >> 8, number & 255);
+      const open = await openLevelStore(directory);
+      await open.write(Array.from({ length: ROWS }, (_, i) => ({ key: keyOf(i), value: new Uint8Array(300).fill(i) })));
+      await open.close();
+      // Opened again, it writes what was in its log into a table.
+      await (await openLevelStore(directory)).close();
+      const [table] = (await readdir(directory)).filter((name) => name.endsWith('.ldb'));
+      const file = join(directory, table ?? '');
+      const whole = await readFile(file);
+      const outcomes = new Set<string>();
+      for (let part = 1; part < PARTS; part++) {
+        const hole = Math.floor((whole.length * part) / PARTS);
+        await writeFile(file, Buffer.concat([whole.subarray(0, hole), HOLE, whole.subarray(hole + HOLE.length)]));
+        const store = await openLevelStore(directory);
+        for (const reverse of [false, true]) {
+          const rows = await store.range({ gte: keyOf(0), lt: keyOf(ROWS), limit: ROWS - 500, reverse }).catch(String);
+          const expected = Array.from({ length: ROWS - 500 }, (_, i) => keyOf(reverse ? ROWS - 1 - i : i));
+          outcomes.add(typeof rows === 'string' ? 'refused' : 'answered');
+          if (typeof rows !== 'string') expect(rows.map(({ key }) => key)).toEqual(expected);
+        }
+        await store.close();
+      }
+      expect(outcomes).toContain('refused');
     }));
 });
 

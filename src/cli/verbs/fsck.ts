@@ -1,35 +1,61 @@
-/** `countersign fsck`: a stopped log examined from scratch; everything that does not hold is named. docs/fsck.md */
-import { Command } from 'commander';
+/**
+ * `countersign fsck`: a stopped log examined from scratch, or a running one from outside (fsck-url.ts); everything that does
+ * not hold is named. docs/fsck.md
+ */
+import { Command, Option } from 'commander';
 import { base64Encode } from '../../../proofs/bytes.ts';
-import { type Damage, damage, EXPLANATIONS, REMEDIES, runsOf } from '../../log/damage.ts';
+import { type Damage, damage, EXPLANATIONS, REMEDIES } from '../../log/damage.ts';
 import { type FsckReport, fsck } from '../../log/fsck.ts';
 import { StoreError } from '../../store/contract.ts';
 import { nativeHasher } from '../../store/native-hasher.ts';
+import { parseTimeoutMs } from '../arguments.ts';
 import { DEFAULT_DATA_DIRECTORY } from '../data-dir.ts';
-import { EXIT } from '../errors.ts';
+import { damageLines } from '../describe-damages.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { type FsckUrlFlags, fsckUrl } from '../fsck-url.ts';
 import { type Io, printResult } from '../io.ts';
 import { openStoredLog, type StoredLog } from '../open-stored.ts';
 import { startProgress } from '../progress.ts';
+import { checkUrl } from '../target.ts';
 
-interface FsckFlags {
-  readonly data: string;
+interface FsckFlags extends Partial<FsckUrlFlags> {
+  readonly data?: string;
   readonly name: string;
-  readonly json?: boolean;
+  readonly timeout: number;
 }
 
-/** Runs of damaged entries that are printed for people; --json has every one. */
-const MAX_PRINTED = 200;
+type StoredFlags = Required<Pick<FsckFlags, 'data' | 'name'>> & Pick<FsckFlags, 'json'>;
+
+const TIMEOUT_MS = 30_000;
+const DEFAULT_NAME = 'audit';
 
 export function fsckVerb(io: Io): Command {
   return new Command('fsck')
-    .description('examine a stopped log from scratch; exit 0: it is whole, 1: damaged, 2: could not be examined')
-    .option('--data <DIR>', 'data directory', DEFAULT_DATA_DIRECTORY)
-    .option('--name <NAME>', 'which log of the data directory', 'audit')
+    .description('examine a stopped log from scratch, or over HTTP what a running one serves')
+    .option('--data <DIR>', `data directory (default: ${DEFAULT_DATA_DIRECTORY})`)
+    .option('--name <NAME>', 'which log of the data directory, or of the server', DEFAULT_NAME)
+    .option('--url <URL>', 'instead: what a running log or a mirror serves there, held against its checkpoint')
+    .option('--policy <FILE>', 'with --url: trust policy (default: that of the network file)')
+    .option('--network <FILE>', 'with --url: network.json that "up" wrote')
+    .option('--origin <ORIGIN>', 'with --url: which log, where the policy has several')
+    .addOption(
+      new Option('--timeout <SECONDS>', 'with --url: how long one answer may take')
+        .argParser(parseTimeoutMs)
+        .default(TIMEOUT_MS, `${TIMEOUT_MS / 1000}`),
+    )
     .option('--json', 'print JSON, with every damaged index')
+    .addHelpText('after', '\nExit codes: 0 whole, 1 damaged, 2 not examined, or not to its end.\n')
     .action((flags: FsckFlags) => runFsck(io, flags));
 }
 
-async function runFsck(io: Io, flags: FsckFlags): Promise<void> {
+function runFsck(io: Io, flags: FsckFlags): Promise<void> {
+  const { url, data } = flags;
+  if (url === undefined) return fsckStored(io, { ...flags, data: data ?? DEFAULT_DATA_DIRECTORY });
+  if (data === undefined) return fsckUrl(io, { ...flags, url: checkUrl(url) });
+  throw new CliError('usage', '--url and --data exclude each other: a log is examined from outside, or on its disk');
+}
+
+async function fsckStored(io: Io, flags: StoredFlags): Promise<void> {
   let stored: StoredLog;
   try {
     stored = await openStoredLog(flags.data, flags.name);
@@ -68,7 +94,7 @@ export async function examine(io: Io, { paths, identity, policyText, store }: St
 
 type Result = Pick<FsckReport, 'size' | 'root' | 'heads' | 'damages'>;
 
-function report(io: Io, flags: FsckFlags, { size, root, heads, damages }: Result): void {
+function report(io: Io, flags: StoredFlags, { size, root, heads, damages }: Result): void {
   const rootText = root === null ? null : base64Encode(root);
   const json = {
     status: damages.length === 0 ? 'whole' : 'damaged',
@@ -93,24 +119,8 @@ export function damageJson({ kind, index, lastIndex, found }: Damage): object {
 
 /** Grouped by kind: what it means and what to do are said once. */
 export function describeDamages(damages: readonly Damage[]): readonly string[] {
-  const runs = runsOf(damages);
-  const kinds = [...new Set(runs.map(({ kind }) => kind))];
-  const lines = kinds.flatMap((kind) => {
-    const own = runs.filter((one) => one.kind === kind);
+  return damageLines(damages, (kind) => {
     const { means, remedy } = EXPLANATIONS[kind];
-    return [
-      `DAMAGED    ${kind}: ${own.map(placeOf).slice(0, MAX_PRINTED).join(', ')}${own.length > MAX_PRINTED ? ', …' : ''}`,
-      ...own.slice(0, 3).map(({ found }) => `           found: ${found}`),
-      `           means: ${means}`,
-      `           to do: ${REMEDIES[remedy]}`,
-    ];
+    return [`means: ${means}`, `to do: ${REMEDIES[remedy]}`];
   });
-  return lines.length === 0
-    ? []
-    : [...lines, `result     damaged in ${damages.length} place${damages.length === 1 ? '' : 's'}`];
-}
-
-function placeOf({ index, lastIndex }: Damage): string {
-  if (index === null) return 'the log';
-  return lastIndex === null || lastIndex === index ? `${index}` : `${index} to ${lastIndex}`;
 }

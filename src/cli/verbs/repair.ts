@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { canonicalJson, parseCanonicalJson } from '../../../proofs/canonical-json.ts';
 import { joinFields } from '../../../proofs/fields.ts';
 import { OWN_PRODUCER } from '../../../proofs/own-entries.ts';
@@ -13,11 +13,12 @@ import { LOG_FIELD } from '../../log/disclosure.ts';
 import { ACKNOWLEDGED_FILE } from '../../log/guard.ts';
 import { loadState } from '../../log/load.ts';
 import { rebuildGuard } from '../../log/rebuild-guard.ts';
-import { type RepairReport, repair } from '../../log/repair.ts';
+import { type Refused, type RepairReport, repair } from '../../log/repair.ts';
 import type { RepairSource } from '../../log/repair-source.ts';
 import { RestoreError } from '../../log/restore-error.ts';
 import type { StoredEvent } from '../../log/types.ts';
 import { nativeHasher } from '../../store/native-hasher.ts';
+import { parseTimeoutMs } from '../arguments.ts';
 import { DEFAULT_DATA_DIRECTORY } from '../data-dir.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { type Io, printResult } from '../io.ts';
@@ -34,10 +35,13 @@ interface RepairFlags {
   readonly guard?: boolean;
   readonly forgetAcknowledged?: boolean;
   readonly acceptSilentWitnesses?: boolean;
+  readonly timeout: number;
   readonly json?: boolean;
 }
 
 const TIMEOUT_MS = 30_000;
+/** Lines about what a source offered; --json has every one. */
+const MAX_REFUSED_LINES = 50;
 
 export function repairVerb(io: Io): Command {
   return new Command('repair')
@@ -53,6 +57,11 @@ export function repairVerb(io: Io): Command {
       'with --guard: go on although witnesses do not answer that may hold a newer head',
     )
     .option('--forget-acknowledged', 'go on without acknowledged entries that are lost and that no head covers')
+    .addOption(
+      new Option('--timeout <SECONDS>', 'how long one answer of a copy or a witness may take')
+        .argParser(parseTimeoutMs)
+        .default(TIMEOUT_MS, `${TIMEOUT_MS / 1000}`),
+    )
     .option('--json', 'print JSON')
     .action((flags: RepairFlags) => runRepair(io, flags));
 }
@@ -76,9 +85,10 @@ async function repairLog(io: Io, flags: RepairFlags, stored: StoredLog): Promise
   const { paths, identity, policyText, store } = stored;
   const { origin, kind, name } = identity.config;
   const contentMac = await contentMacs(stored);
+  const client = { fetch: io.fetch, timeoutMs: flags.timeout };
   const sources: RepairSource[] = [];
   try {
-    for (const from of flags.from) sources.push(await openRepairSource(from, { name, origin }, io.fetch));
+    for (const from of flags.from) sources.push(await openRepairSource(from, { name, origin }, client));
     const report = await repair({
       ...{ store, origin, kind, policyText, sources, contentMac },
       directory: paths.directory,
@@ -103,7 +113,8 @@ async function repairLog(io: Io, flags: RepairFlags, stored: StoredLog): Promise
       });
     }
     print(io, flags, report);
-    if (report.left.length > 0) io.exitWith(EXIT.failed);
+    // What is left may be in a source that did not answer: then it is worth another run.
+    if (report.left.length > 0) io.exitWith(report.silent.length > 0 ? EXIT.unreachable : EXIT.failed);
   } finally {
     for (const source of sources) await source.close();
   }
@@ -127,28 +138,45 @@ async function contentMacs({ paths, identity }: StoredLog): Promise<(event: Stor
 }
 
 function print(io: Io, flags: RepairFlags, report: RepairReport): void {
-  const { before, entries, contents, tiles, ids, searchBlocks, isStateRebuilt, refused, left } = report;
+  const { before, entries, contents, tiles, ids, searchBlocks, isStateRebuilt, refused, silent, left } = report;
   const json = {
     status: left.length === 0 ? 'whole' : 'damaged',
     put_back: { entries, contents },
     rebuilt: { state: isStateRebuilt, tiles, ids, search_blocks: searchBlocks },
-    refused,
+    ...{ refused, silent },
     left: left.map(damageJson),
   };
   printResult(io, flags.json, json, [
     `found      ${before.length} damages in ${report.size} entries`,
     `put back   ${entries.length} entries, ${contents.length} contents`,
     `rebuilt    ${tiles.length} tiles, ${ids.length} event ids, ${searchBlocks.length} blocks of the search index${isStateRebuilt ? ', the state of the tree' : ''}`,
-    ...refused.map(({ index, source, why }) => `REFUSED    ${index} from ${source}: ${why}`),
+    ...describeRefused(refused),
+    ...silent.map(({ source, why }) => `NO ANSWER  from ${source}, which was not asked further: ${why}`),
     ...describeDamages(left),
     ...(left.length === 0 ? ['result     whole; the repair becomes an entry at the next start'] : []),
   ]);
 }
 
+/** Neighbours that are refused for one reason are one line: a bundle that is missing has 256 of them. */
+function describeRefused(refused: readonly Refused[]): readonly string[] {
+  const runs: { first: number; last: number; readonly rest: string }[] = [];
+  for (const { index, source, why } of refused) {
+    const rest = `from ${source}: ${why}`;
+    const run = runs.at(-1);
+    if (run?.rest === rest && index === run.last + 1) run.last = index;
+    else runs.push({ first: index, last: index, rest });
+  }
+  const lines = runs.map(
+    ({ first, last, rest }) => `REFUSED    ${first === last ? '' : `${first} to `}${last} ${rest}`,
+  );
+  const more = lines.length - MAX_REFUSED_LINES;
+  return more <= 0 ? lines : [...lines.slice(0, MAX_REFUSED_LINES), `REFUSED    … ${more} more; --json has them all`];
+}
+
 async function guardAgain(io: Io, flags: RepairFlags, stored: StoredLog): Promise<void> {
   const { paths, identity, policyText, store } = stored;
   const { size, agrees, silent } = await rebuildGuard({
-    ...{ store, policyText, timeoutMs: TIMEOUT_MS, fetch: io.fetch },
+    ...{ store, policyText, timeoutMs: flags.timeout, fetch: io.fetch },
     hasher: nativeHasher,
     directory: paths.directory,
     origin: identity.config.origin,
