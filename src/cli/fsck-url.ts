@@ -1,12 +1,13 @@
 /** `countersign fsck --url`: what a running log or a mirror serves, examined from outside. docs/fsck.md */
 import { base64Encode } from '../../proofs/bytes.ts';
 import { ProofError } from '../../proofs/errors.ts';
-import { NO_QUORUM, type Policy, parsePolicy } from '../../proofs/policy.ts';
+import { checkCheckpoint, NO_QUORUM, type Policy, parsePolicy } from '../../proofs/policy.ts';
 import { type Damage, type DamageKind, damage } from '../log/damage.ts';
 import { type CopySource, findCopy } from '../log/fetch-copy.ts';
 import { type FsckServedReport, fsckServed } from '../log/fsck-served.ts';
 import { RestoreError } from '../log/restore-error.ts';
 import { nativeHasher } from '../store/native-hasher.ts';
+import { pause } from './client.ts';
 import { damageLines } from './describe-damages.ts';
 import { CliError, EXIT, type ExitCode } from './errors.ts';
 import { type Io, oneLine, printResult } from './io.ts';
@@ -32,6 +33,10 @@ const MEANS: Partial<Record<DamageKind, string>> = {
 };
 const TO_DO =
   'tell whoever runs it, and keep what you were served; `countersign monitor` compares it with the witnesses';
+
+/** A mirror serves its newest head as soon as it holds it, and learns who else cosigned it from the log, later. */
+const COSIGNED_WITHIN_MS = 5_000;
+const ASK_AGAIN_MS = 100;
 
 type Status = 'whole' | 'damaged' | 'incomplete';
 const EXIT_OF: Readonly<Record<Status, ExitCode>> = {
@@ -86,7 +91,7 @@ async function examine(io: Io, flags: FsckUrlFlags, policy: Policy, origin: stri
   const client = { fetch: io.fetch, timeoutMs: flags.timeout };
   let source: CopySource;
   try {
-    source = await findCopy(client, flags.url, origin, [encodeURIComponent(flags.name)]);
+    source = await findCosigned(policy, () => findCopy(client, flags.url, origin, [encodeURIComponent(flags.name)]));
   } catch (error) {
     if (!(error instanceof RestoreError)) throw error;
     // Something is there, and it is none; otherwise nothing was, and nothing is no verdict.
@@ -99,13 +104,40 @@ async function examine(io: Io, flags: FsckUrlFlags, policy: Policy, origin: stri
     const { onProgress } = progress;
     const report = await fsckServed({ client, prefix, note, policy, origin, hasher: nativeHasher, onProgress });
     const { checked, damages, stopped } = report;
-    const unmet = checked.quorum ? [] : [damage('head-damaged', null, 'the quorum of the policy is not met')];
+    const unmet = checked.quorum
+      ? []
+      : [
+          damage(
+            'head-damaged',
+            null,
+            `the quorum of the policy is not met, and was not within ${COSIGNED_WITHIN_MS / 1000} seconds`,
+          ),
+        ];
     return { prefix, report, damages: [...unmet, ...damages], incomplete: incompleteness(report, stopped) };
   } catch (error) {
     if (!(error instanceof ProofError)) throw error;
     return badHead(prefix, `the checkpoint is not good under the policy (${error.code}: ${error.message})`);
   } finally {
     progress.stop();
+  }
+}
+
+/** What is served, asked for again for a while as long as it lacks nothing but the quorum. Throws RestoreError. */
+async function findCosigned(policy: Policy, find: () => Promise<CopySource>): Promise<CopySource> {
+  const deadline = performance.now() + COSIGNED_WITHIN_MS;
+  for (;;) {
+    const source = await find();
+    if (performance.now() > deadline || !lacksOnlyQuorum(policy, source)) return source;
+    await pause(ASK_AGAIN_MS);
+  }
+}
+
+function lacksOnlyQuorum(policy: Policy, { note }: CopySource): boolean {
+  try {
+    return !checkCheckpoint(policy, note, { quorum: 'report' }).quorum;
+  } catch (error) {
+    if (error instanceof ProofError) return false;
+    throw error;
   }
 }
 

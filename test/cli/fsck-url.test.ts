@@ -6,9 +6,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { hexEncode, utf8Encode } from '../../proofs/bytes.ts';
+import { hexEncode, utf8Decode, utf8Encode } from '../../proofs/bytes.ts';
+import { parseCheckpoint } from '../../proofs/checkpoint.ts';
+import { cosign } from '../../proofs/cosignature.ts';
 import { sha256 } from '../../proofs/hash.ts';
 import { makeSignerKey, verifierKeyOf } from '../../proofs/key.ts';
+import { formatSignatureLines } from '../../proofs/note.ts';
 import { type DataLog, makeDataLog, ORIGIN } from '../support/data-log.ts';
 import { type CliResult, cli } from '../support/network.ts';
 import {
@@ -113,6 +116,22 @@ describe('fsck --url', () => {
     }
     const page = await fsck(await served(files, (_, response) => !!response.end(Buffer.from([0xff]))), '--json');
     expect([page.code, page.json()['status']]).toEqual([1, 'damaged']);
+  });
+
+  it('waits a moment for the lines of witnesses on a head that a mirror has just taken', async () => {
+    const witness = makeSignerKey('witness.example/w1', 4, new Uint8Array(32).fill(6));
+    const { vkey } = verifierKeyOf(witness);
+    const file = await otherPolicy('late.txt', (text) => text.replace('quorum none', `witness w1 ${vkey}\nquorum w1`));
+    const note = utf8Decode(files.get('checkpoint') ?? new Uint8Array());
+    const line = formatSignatureLines([cosign(parseCheckpoint(note).checkpoint, witness, 1_800_000_000)]);
+    let asked = 0;
+    const url = await served(files, (name, response) => {
+      if (name !== 'checkpoint' || ++asked < 4) return false;
+      return !!response.end(note + line);
+    });
+    const { code, out, json } = await fsck(url, '--json', '--policy', file);
+    expect(code, out).toBe(0);
+    expect(json()).toMatchObject({ status: 'whole', checkpoint: { quorum: true, witnesses: ['w1'] } });
   });
 
   it('exits with 2 where there is nothing, nobody, or no end: nothing examined is not whole', async () => {
