@@ -2,5 +2,11 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['test/**/*.browser.ts'], testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 1 },
+  test: {
+    include: ['test/**/*.browser.ts'],
+    globalSetup: ['test/support/built.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    maxWorkers: 1,
+  },
 });

@@ -161,7 +161,7 @@ describe('a tiled copy', () => {
       expect(people.out.match(/^REFUSED .*$/gm)).toEqual([expect.stringMatching(/^REFUSED {4}\d+ to \d+ from http/)]);
       await one.remove();
     }
-  });
+  }, 120_000);
 
   it('that is older gives what it has, and one that claims more than it has gives that, too', async () => {
     const sized = (size: number): CopyFiles =>

@@ -5,11 +5,11 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ChunkKind, chunkHolding } from '../../src/log/rows.ts';
 import { openLevelStore } from '../../src/store/leveldb.ts';
+import { builtFile } from '../support/built.ts';
 import { cli, removeNetworks, startTestNetwork, type TestNetwork } from '../support/network.ts';
 
 const COUNT = 6;
@@ -187,9 +187,7 @@ describe('evidence that was taken home', () => {
 
 describe('the insider of the demonstration', () => {
   it('rewrites an event, builds the whole tree again, and fools neither log, witnesses nor verifier', async () => {
-    const tsx = fileURLToPath(import.meta.resolve('tsx'));
-    const demo = path.resolve(import.meta.dirname, '../../src/cli/demo-insider.ts');
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, demo]);
+    const { stdout } = await promisify(execFile)(process.execPath, [builtFile('src/cli/demo-insider.ts')]);
     expect(stdout).toContain('No head is signed');
     for (const name of ['w1', 'w2', 'w3']) {
       expect(stdout).toContain(`${name} answers 422: another root is held for this size`);

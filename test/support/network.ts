@@ -9,14 +9,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { type NetworkFile, readNetwork } from '../../src/cli/network-file.ts';
 import { runProgram } from '../../src/cli/program.ts';
+import { builtFile } from './built.ts';
 import { fakeIo } from './fake-io.ts';
 import { until } from './test-log.ts';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '../..');
-const TSX = fileURLToPath(import.meta.resolve('tsx'));
 const READY_TIMEOUT_MS = 45_000;
 const STOP_TIMEOUT_MS = 25_000;
 
@@ -74,9 +73,7 @@ export async function startTestNetwork(
   const networkFile = path.join(data, 'network.json');
   const port = options.data === undefined ? ['--port', '0'] : [];
   const up = new Child([
-    '--import',
-    TSX,
-    'src/cli/main.ts',
+    builtFile('src/cli/main.ts'),
     'up',
     '--data',
     data,
@@ -170,8 +167,10 @@ function isAlive(pid: number): boolean {
     return false;
   }
   try {
-    // A process that ended and was not waited for yet is still listed on Linux, as a zombie.
-    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    // A process that ended and was not waited for yet is still listed on Linux, as a zombie. While it has other threads, these
+    // have not ended, and with them it holds its files and their locks.
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return !/^State:\tZ/m.test(status) || !/^Threads:\t[01]$/m.test(status);
   } catch {
     return true;
   }

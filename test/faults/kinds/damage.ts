@@ -11,7 +11,7 @@ import type { Episodes, FaultKind } from '../kind.ts';
 import { Ledger } from '../ledger.ts';
 import { resend, settle, startLoad } from '../load.ts';
 import { checkPromises, Heads } from '../oracle.ts';
-import { mustStart, startLog, type World, worldAt } from '../world.ts';
+import { mustStart, type RunningLog, startLog, type World, worldAt } from '../world.ts';
 
 /** Enough for several rows of everything, few enough to be read whole after each fault. */
 const TEMPLATE_EVENTS = 220;
@@ -72,11 +72,8 @@ async function judge(fault: string, copy: World, { ledger, heads, tally }: Episo
     return;
   }
   // It may also start and refuse everything, to be asked for its health.
-  const ready = await fetch(`${log.baseUrl}/readyz`);
-  if (ready.status !== 200) {
+  if (await refusesByName(fault, log, copy, ledger)) {
     tally.refusals += 1;
-    const answer = await ready.text();
-    if (!log.said().includes(copy.data)) ledger.breach('unexplained', `${fault}: ${answer} ${log.said().trim()}`);
     await log.kill();
     return;
   }
@@ -88,12 +85,22 @@ async function judge(fault: string, copy: World, { ledger, heads, tally }: Episo
     tally.named += checked.named.length;
     await resend(log, copy, own, [...own.acknowledged.keys()]);
   } catch (error) {
-    if (log.isAlive()) throw new Error(`${fault}: ${error instanceof Error ? error.message : String(error)}`);
-    // It stopped by itself: it may, if it says why.
+    // It stopped by itself, when its database came upon the damage: it may, if it says why.
+    const isOver = !log.isAlive() || (await refusesByName(fault, log, copy, ledger));
+    if (!isOver) throw new Error(`${fault}: ${error instanceof Error ? error.message : String(error)}`);
     tally.refusals += 1;
     if (log.said() === '') ledger.breach('unexplained', `${fault}: it ended without a word`);
   } finally {
     await log.kill();
   }
   for (const { breach, what } of own.breaches) ledger.breach(breach, `${fault}: ${what}`);
+}
+
+/** Whether it takes no events; then it has to say what is damaged. */
+async function refusesByName(fault: string, log: RunningLog, copy: World, ledger: Ledger): Promise<boolean> {
+  const ready = await fetch(`${log.baseUrl}/readyz`);
+  if (ready.status === 200) return false;
+  const answer = await ready.text();
+  if (!log.said().includes(copy.data)) ledger.breach('unexplained', `${fault}: ${answer} ${log.said().trim()}`);
+  return true;
 }

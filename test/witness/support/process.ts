@@ -1,11 +1,12 @@
-/** The witness as an operator runs it: a process of its own, started from the source. */
+/** The witness as an operator runs it: a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { builtFile } from '../../support/built.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
-const MAIN = path.join(ROOT, 'witness/main.ts');
+const MAIN = builtFile('witness/main.ts');
 
 export interface Ready {
   readonly ready: true;
@@ -23,7 +24,7 @@ export interface RunningWitness extends Ready {
 }
 
 export function spawnWitness(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
+  return spawn(process.execPath, [MAIN, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,8 +1,9 @@
-/** A program of this repository as an operator runs it: a process of its own, started from the source. */
+/** A program of this repository as an operator runs it: a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { builtFile } from '../../support/built.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 
@@ -73,7 +74,7 @@ export async function runProgram(file: string, args: readonly string[]): Promise
 }
 
 function spawnProgram(file: string, args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ['--import', 'tsx', path.join(ROOT, file), ...args], {
+  return spawn(process.execPath, [builtFile(file), ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
