@@ -24,6 +24,8 @@ const BEFORE_ALL: Uint8Array = new Uint8Array(0);
 
 /** Opens (and creates) the database in `directory`. Throws StoreError `store-locked` when another process has it. */
 export async function openLevelStore(directory: string): Promise<Store> {
+  // Before the database is there, which begins to open by itself: LevelDB then writes what is in there into tables.
+  const recoveredBytes = await writeAheadBytes(directory);
   const db: Database = new Level(directory, {
     keyEncoding: 'view',
     valueEncoding: 'view',
@@ -31,8 +33,6 @@ export async function openLevelStore(directory: string): Promise<Store> {
     cacheSize: BLOCK_CACHE_BYTES,
     maxOpenFiles: MAX_OPEN_FILES,
   });
-  // Before it is opened: LevelDB then writes what is in there into tables.
-  const recoveredBytes = await writeAheadBytes(directory);
   try {
     await db.open();
   } catch (error) {
@@ -49,12 +49,28 @@ export async function openLevelStore(directory: string): Promise<Store> {
 }
 
 async function writeAheadBytes(directory: string): Promise<number> {
-  const files = await readdir(directory).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+  try {
+    const files = (await readdir(directory)).filter((file) => WRITE_AHEAD_LOG.test(file));
+    const sizes = await Promise.all(files.map((file) => sizeOf(join(directory, file))));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  } catch (error) {
+    if (isMissing(error)) return 0;
     throw storeError(error, `cannot read the directory ${directory}`);
-  });
-  const sizes = files.filter((file) => WRITE_AHEAD_LOG.test(file)).map((file) => stat(join(directory, file)));
-  return (await Promise.all(sizes)).reduce((sum, { size }) => sum + size, 0);
+  }
+}
+
+/** A process that has the database open may take the file away at any time. */
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if (isMissing(error)) return 0;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** Each part is read by one thread of the pool, row after row. */

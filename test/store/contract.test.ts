@@ -81,6 +81,32 @@ describe('LevelDB', () => {
       await store.close();
     }));
 
+  it('knows at each opening how much was in the write-ahead log, however often it is opened', () =>
+    withDirectory(async (directory) => {
+      for (let times = 0; times < 40; times++) {
+        const store = await openLevelStore(directory);
+        if (times > 0) expect(store.recoveredBytes).toBeGreaterThan(1_000);
+        await store.write([{ key: bytes(1, times), value: new Uint8Array(1_000).fill(times) }]);
+        await store.close();
+      }
+    }));
+
+  it('tells the second opener that it is locked, also while files come and go', () =>
+    withDirectory(async (directory) => {
+      const store = await openLevelStore(directory);
+      let isWriting = true;
+      const value = new Uint8Array(4 * 1024 * 1024).map((_, i) => (i * 31) ^ (i >> 8));
+      const writing = (async () => {
+        for (let times = 0; isWriting; times++) await store.write([{ key: bytes(2, times & 255), value }]);
+      })();
+      for (let times = 0; times < 100; times++) {
+        await expect(openLevelStore(directory)).rejects.toMatchObject({ code: 'store-locked' });
+      }
+      isWriting = false;
+      await writing;
+      await store.close();
+    }));
+
   it('answers a range with all of its rows or with an error, also where it cannot read a block in the middle', () =>
     withDirectory(async (directory) => {
       const keyOf = (number: number): Uint8Array => bytes(1, number >> 8, number & 255);
