@@ -21,31 +21,27 @@ const HEAD_END = '\r\n\r\n';
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
 
 export class Connection {
-  readonly #socket: Socket;
+  readonly #url: URL;
+  #socket: Socket;
   #held: Buffer = EMPTY;
   #waiting: Waiting | undefined;
   #failure: Error | undefined;
+  /** The server closes a connection on which nothing comes for a while; the next request opens it again. */
+  #isClosed = false;
 
-  private constructor(socket: Socket) {
+  private constructor(url: URL, socket: Socket) {
+    this.#url = url;
     this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('error', (error) => this.#fail(error));
-    socket.on('close', () => this.#fail(new Error('the server closed the connection')));
+    this.#listen();
   }
 
-  static open(url: URL): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });
-      socket.once('error', reject);
-      socket.once('connect', () => {
-        socket.off('error', reject);
-        resolve(new Connection(socket));
-      });
-    });
+  static async open(url: URL): Promise<Connection> {
+    return new Connection(url, await openSocket(url));
   }
 
   /** One request at a time. */
   request(bytes: Buffer): Promise<Answer> {
+    if (this.#isClosed) return this.#reopen().then(() => this.request(bytes));
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) reject(this.#failure);
       else if (this.#waiting !== undefined) reject(new Error('this connection waits for an answer'));
@@ -58,6 +54,26 @@ export class Connection {
 
   close(): void {
     this.#socket.destroy();
+  }
+
+  async #reopen(): Promise<void> {
+    this.#isClosed = false;
+    this.#held = EMPTY;
+    this.#socket = await openSocket(this.#url);
+    this.#listen();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.on('data', (chunk: Buffer) => {
+      // Without a request it is the word that the time to send one is over.
+      if (this.#waiting !== undefined) this.#take(chunk);
+    });
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('close', () => {
+      if (this.#waiting === undefined) this.#isClosed = true;
+      else this.#fail(new Error('the server closed the connection'));
+    });
   }
 
   #take(chunk: Buffer): void {
@@ -81,10 +97,22 @@ export class Connection {
   }
 
   #fail(error: Error): void {
+    if (this.#waiting === undefined) return;
     this.#failure ??= error;
     this.#waiting?.reject(error);
     this.#waiting = undefined;
   }
+}
+
+function openSocket(url: URL): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
 }
 
 /** The bytes of one request; the body has `bodyBytes` room at the end, for the caller to fill. */
