@@ -99,7 +99,7 @@ export class Connection {
   #fail(error: Error): void {
     if (this.#waiting === undefined) return;
     this.#failure ??= error;
-    this.#waiting?.reject(error);
+    this.#waiting.reject(error);
     this.#waiting = undefined;
   }
 }

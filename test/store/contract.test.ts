@@ -81,16 +81,6 @@ describe('LevelDB', () => {
       await store.close();
     }));
 
-  it('knows at each opening how much was in the write-ahead log, however often it is opened', () =>
-    withDirectory(async (directory) => {
-      for (let times = 0; times < 40; times++) {
-        const store = await openLevelStore(directory);
-        if (times > 0) expect(store.recoveredBytes).toBeGreaterThan(1_000);
-        await store.write([{ key: bytes(1, times), value: new Uint8Array(1_000).fill(times) }]);
-        await store.close();
-      }
-    }));
-
   it('tells the second opener that it is locked, also while files come and go', () =>
     withDirectory(async (directory) => {
       const store = await openLevelStore(directory);
