@@ -32,7 +32,7 @@ const ACTIONS = [
   'report.export',
 ] as const;
 
-const DIGITS = '0123456789';
+const ZERO = 0x30;
 const HEX = '0123456789abcdef';
 /** As mixed as the characters of a real ULID: a long run of digits would be looked at as if it were a card number. */
 const SPELLING = 'G7HJ4KMN2PQRS8TV';
@@ -64,19 +64,14 @@ export function createEvents(run: string, kind: IdKind = 'ulid'): EventSource {
     },
     write: (into, offset, number) => {
       const mixed = mix(number);
-      const [before, after] = TEMPLATES[mixed % TEMPLATES.length] ?? ['', ''];
-      let at = offset + into.write(`{"event_id":"${idOf(number)}"`, offset, 'latin1');
-      at += into.write(before, at, 'latin1');
-      at = writeNumber(into, at, mixed % ACTORS);
-      at += into.write(MIDDLE, at, 'latin1');
-      at = writeNumber(into, at, (mixed >>> 8) % TARGETS);
-      at += into.write(after, at, 'latin1');
-      at = writeNumber(into, at, number % 1_000_000);
-      at += into.write(`"},"producer_seq":${number},"reason":"`, at, 'latin1');
-      const end = offset + EVENT_BYTES - 2;
-      if (at > end) throw new Error('the template of the events is too long');
-      into.fill(FILLER, at, end, 'latin1');
-      into.write('"}', end, 'latin1');
+      const id = idOf(number);
+      const form = formOf(mixed % TEMPLATES.length, id.length, String(number).length);
+      into.set(form.bytes, offset);
+      into.write(id, offset + ID_AT, 'latin1');
+      writeDigits(into, offset + form.actorAt, mixed % ACTORS, NUMBER_WIDTH);
+      writeDigits(into, offset + form.targetAt, (mixed >>> 8) % TARGETS, NUMBER_WIDTH);
+      writeDigits(into, offset + form.requestAt, number % 1_000_000, NUMBER_WIDTH);
+      writeDigits(into, offset + form.sequenceAt, number, form.sequenceDigits);
     },
   };
 }
@@ -99,8 +94,53 @@ const TEMPLATES = ACTIONS.flatMap((action, i) =>
   ]),
 );
 
+const BEFORE_ID = '{"event_id":"';
+const ID_AT = BEFORE_ID.length;
+/** Digits of an actor's, a target's and a request's number. */
+const NUMBER_WIDTH = 6;
+
+/** An event with all that others of its kind have in common, and where its own goes. */
+interface Form {
+  readonly bytes: Buffer;
+  readonly actorAt: number;
+  readonly targetAt: number;
+  readonly requestAt: number;
+  readonly sequenceAt: number;
+  readonly sequenceDigits: number;
+}
+
+/** The load generator shares the processors with the server it measures: an event costs it a copy and a few digits. */
+const forms = new Map<number, Form>();
+
+function formOf(template: number, idLength: number, sequenceDigits: number): Form {
+  const key = (template * 64 + idLength) * 32 + sequenceDigits;
+  const known = forms.get(key);
+  if (known !== undefined) return known;
+  const [before, after] = TEMPLATES[template] ?? ['', ''];
+  const number = '0'.repeat(NUMBER_WIDTH);
+  const toActor = `${BEFORE_ID}${'0'.repeat(idLength)}"${before}`;
+  const toTarget = `${toActor}${number}${MIDDLE}`;
+  const toRequest = `${toTarget}${number}${after}`;
+  const toSequence = `${toRequest}${number}"},"producer_seq":`;
+  const text = `${toSequence}${'0'.repeat(sequenceDigits)},"reason":"`;
+  const room = EVENT_BYTES - text.length - 2;
+  if (room < 0) throw new Error('the template of the events is too long');
+  const form = {
+    bytes: Buffer.from(`${text}${FILLER.repeat(1 + room / FILLER.length).slice(0, room)}"}`, 'latin1'),
+    actorAt: toActor.length,
+    targetAt: toTarget.length,
+    requestAt: toRequest.length,
+    sequenceAt: toSequence.length,
+    sequenceDigits,
+  };
+  forms.set(key, form);
+  return form;
+}
+
 function spell(hex: string): string {
-  return hex.replace(/./g, (digit) => SPELLING.charAt(HEX.indexOf(digit)));
+  let spelt = '';
+  for (let i = 0; i < hex.length; i++) spelt += SPELLING.charAt(HEX.indexOf(hex.charAt(i)));
+  return spelt;
 }
 
 function unspell(text: string): string {
@@ -115,12 +155,10 @@ function mix(number: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** Six digits. */
-function writeNumber(into: Buffer, offset: number, value: number): number {
+function writeDigits(into: Buffer, offset: number, value: number, width: number): void {
   let rest = value;
-  for (let at = offset + 5; at >= offset; at--) {
-    into[at] = DIGITS.charCodeAt(rest % 10);
+  for (let at = offset + width - 1; at >= offset; at--) {
+    into[at] = ZERO + (rest % 10);
     rest = Math.floor(rest / 10);
   }
-  return offset + 6;
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { HEAP_LIMIT } from '../../src/cli/processes.ts';
+import { LOG_NODE_OPTIONS } from '../../src/cli/processes.ts';
 
 /** What the server is started with. */
 export interface ServerSettings {
@@ -107,7 +107,7 @@ export async function startServer(options: StartOptions = {}): Promise<ServerPro
   };
   const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : [];
   const child = fork(script, [JSON.stringify(settings)], {
-    execArgv: [HEAP_LIMIT, ...loader, ...execArgv],
+    execArgv: [...LOG_NODE_OPTIONS, ...loader, ...execArgv],
     stdio: 'inherit',
   });
   const exited = new Promise<void>((resolve) => {

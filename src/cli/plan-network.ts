@@ -10,7 +10,7 @@ import { createLog, type LogIdentity, loadLogIfExists } from './init.ts';
 import { issueTokens, type TokenFiles } from './issue-tokens.ts';
 import { type NetworkFile, readNetworkIfExists } from './network-file.ts';
 import { findFreePorts, isPortFree, LOOPBACK } from './ports.ts';
-import { isAlive, ownCommand } from './processes.ts';
+import { isAlive, LOG_NODE_OPTIONS, ownCommand } from './processes.ts';
 import { planRawLogs, type RawLogPlan } from './raw-logs.ts';
 
 export const LOG_PROCESS = 'log';
@@ -67,7 +67,7 @@ export async function planNetwork(options: PlanOptions): Promise<NetworkPlan> {
     identity,
     baseUrl,
     logUrl,
-    logCommand: ownCommand('./main', ['serve', '--data', paths.directory, '--port', `${port}`]),
+    logCommand: ownCommand('./main', ['serve', '--data', paths.directory, '--port', `${port}`], LOG_NODE_OPTIONS),
     witnesses: await Promise.all(
       WITNESS_NAMES.map((name, index) => planWitness(paths, identities, baseUrl, name, witnessPorts[index] ?? 0)),
     ),
