@@ -11,7 +11,7 @@ import type { PrepareContext } from '../events/types.ts';
 import type { LogLogger } from '../log/options.ts';
 import { type Log, LogError } from '../log/types.ts';
 import type { TokenStore } from '../trail/access.ts';
-import { createOidcVerifier, OidcConfigError, type OidcVerifier, parseOidcConfig } from '../trail/oidc.ts';
+import type { OidcVerifier } from '../trail/oidc.ts';
 import { recordPolicy } from '../trail/policy-entries.ts';
 import type { Recorder } from '../trail/record.ts';
 import { reconcileTokens } from '../trail/token-entries.ts';
@@ -23,6 +23,8 @@ import { readIfExists } from './files.ts';
 export async function openOidc({ oidc }: LogPaths, fetchFn: typeof fetch): Promise<{ readonly oidc?: OidcVerifier }> {
   const text = await readIfExists(oidc);
   if (text === undefined) return {};
+  // Most logs have none, and need not wait for its library at their start.
+  const { createOidcVerifier, OidcConfigError, parseOidcConfig } = await import('../trail/oidc.ts');
   try {
     return { oidc: createOidcVerifier({ config: parseOidcConfig(text), fetch: fetchFn }) };
   } catch (error) {

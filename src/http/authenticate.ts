@@ -5,7 +5,7 @@
 import { EvidenceError } from '../evidence/error.ts';
 import { type Principal, type Role, roleAllows } from '../trail/access.ts';
 import { AccessError } from '../trail/access-error.ts';
-import { isJwt, type OidcVerifier, type VouchedPerson } from '../trail/oidc.ts';
+import type { OidcVerifier, VouchedPerson } from '../trail/oidc.ts';
 import type { OwnEvent } from '../trail/record.ts';
 import { OutOfScope } from '../trail/scope.ts';
 import { tokenActor } from '../trail/trail.ts';
@@ -101,6 +101,11 @@ async function authenticate(c: RequestView, served: ServedLog): Promise<Principa
     if (known.state === 'expired') throw unauthorised(code, served, `The token expired at ${known.record.expiresAt}.`);
   }
   throw unauthorised('invalid-token', served, UNKNOWN_TOKEN);
+}
+
+/** Whether a bearer token has the form of a JWT (RFC 7515 §3.1). A token of the log's own never does. */
+function isJwt(token: string): boolean {
+  return /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(token);
 }
 
 /** A person with a token of the identity provider. */

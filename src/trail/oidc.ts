@@ -139,11 +139,6 @@ const CLOCK_TOLERANCE_SECONDS = 30;
 const MAX_TOKEN_AGE_SECONDS = 86_400;
 const ID_LETTERS = 32;
 
-/** Whether a bearer token has the form of a JWT (RFC 7515 §3.1). A token of the log's own never does. */
-export function isJwt(token: string): boolean {
-  return /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(token);
-}
-
 export function createOidcVerifier({ config, fetch: fetchFn = fetch, nowMs = Date.now }: OidcOptions): OidcVerifier {
   let keys: Promise<JWTVerifyGetKey> | undefined;
   let failedUntilMs = 0;
