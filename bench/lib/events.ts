@@ -50,6 +50,8 @@ export interface EventSource {
 /** `run` is 6 hex digits that no other source has, so that several sources can fill one log. */
 export function createEvents(run: string, kind: IdKind = 'ulid'): EventSource {
   const own = spell(run);
+  /** By template and by digits of the number, made when they are needed. */
+  const forms: Form[][] = TEMPLATES.map(() => []);
   const idOf = (number: number): string => {
     const digits = spell(number.toString(16).padStart(NUMBER_DIGITS, '0'));
     if (kind === 'ulid') return `${ULID_TIME}${own}${digits}`;
@@ -65,7 +67,11 @@ export function createEvents(run: string, kind: IdKind = 'ulid'): EventSource {
     write: (into, offset, number) => {
       const mixed = mix(number);
       const id = idOf(number);
-      const form = formOf(mixed % TEMPLATES.length, id.length, String(number).length);
+      const template = mixed % TEMPLATES.length;
+      const digits = String(number).length;
+      const ofTemplate = forms[template] ?? [];
+      const form = ofTemplate[digits] ?? makeForm(template, id.length, digits);
+      ofTemplate[digits] = form;
       into.set(form.bytes, offset);
       into.write(id, offset + ID_AT, 'latin1');
       writeDigits(into, offset + form.actorAt, mixed % ACTORS, NUMBER_WIDTH);
@@ -96,6 +102,7 @@ const TEMPLATES = ACTIONS.flatMap((action, i) =>
 
 const BEFORE_ID = '{"event_id":"';
 const ID_AT = BEFORE_ID.length;
+const END = '"}';
 /** Digits of an actor's, a target's and a request's number. */
 const NUMBER_WIDTH = 6;
 
@@ -110,12 +117,7 @@ interface Form {
 }
 
 /** The load generator shares the processors with the server it measures: an event costs it a copy and a few digits. */
-const forms = new Map<number, Form>();
-
-function formOf(template: number, idLength: number, sequenceDigits: number): Form {
-  const key = (template * 64 + idLength) * 32 + sequenceDigits;
-  const known = forms.get(key);
-  if (known !== undefined) return known;
+function makeForm(template: number, idLength: number, sequenceDigits: number): Form {
   const [before, after] = TEMPLATES[template] ?? ['', ''];
   const number = '0'.repeat(NUMBER_WIDTH);
   const toActor = `${BEFORE_ID}${'0'.repeat(idLength)}"${before}`;
@@ -123,18 +125,16 @@ function formOf(template: number, idLength: number, sequenceDigits: number): For
   const toRequest = `${toTarget}${number}${after}`;
   const toSequence = `${toRequest}${number}"},"producer_seq":`;
   const text = `${toSequence}${'0'.repeat(sequenceDigits)},"reason":"`;
-  const room = EVENT_BYTES - text.length - 2;
+  const room = EVENT_BYTES - text.length - END.length;
   if (room < 0) throw new Error('the template of the events is too long');
-  const form = {
-    bytes: Buffer.from(`${text}${FILLER.repeat(1 + room / FILLER.length).slice(0, room)}"}`, 'latin1'),
+  return {
+    bytes: Buffer.from(`${text}${FILLER.repeat(1 + room / FILLER.length).slice(0, room)}${END}`, 'latin1'),
     actorAt: toActor.length,
     targetAt: toTarget.length,
     requestAt: toRequest.length,
     sequenceAt: toSequence.length,
     sequenceDigits,
   };
-  forms.set(key, form);
-  return form;
 }
 
 function spell(hex: string): string {

@@ -6,7 +6,7 @@
  *   c     = SHA-256(cbor(["countersign/field/v1", salt, field_id, value_text]))      proofs/commitment.ts
  *   card  = cbor(["countersign/card/v1", [[field_id, c], …]])                        proofs/card.ts
  *
- * Both are written here byte by byte into space that is used again, because an event has some fifteen fields; a test
+ * Both are written here straight into space that is used again, because an event has some fifteen fields; a test
  * holds them against proofs/. How contents are laid out, and read back: src/log/disclosure.ts.
  */
 import { Buffer } from 'node:buffer';
@@ -52,7 +52,7 @@ const ARRAY = 0x80;
 const NULL = 0xf6;
 const MAX_HEAD_BYTES = 5;
 const INITIAL_BYTES = 16_384;
-/** Copying fewer bytes than this here is faster than the platform's way: 16 bytes of a salt, or a text of 40. */
+/** Up to so many bytes are copied faster here than by the platform: a salt has 16, the text of a field some 40. */
 const SHORT_BYTES = 96;
 const WORD_BYTES = 4;
 

@@ -6,7 +6,7 @@ import { type CardField, cardHash, encodeCard, MAX_CARD_FIELDS, sortFieldIds } f
 import { commitField } from '../../proofs/commitment.ts';
 import { nobleHasher } from '../../proofs/hash.ts';
 import { CanonicalWriter } from '../../src/events/canonical-writer.ts';
-import { commitTexts } from '../../src/events/commit.ts';
+import { commit, commitTexts } from '../../src/events/commit.ts';
 import { ContentsView, fieldTexts, logText } from '../../src/events/contents.ts';
 import { decodeDisclosure } from '../../src/log/disclosure.ts';
 
@@ -73,6 +73,28 @@ describe('the commitments of an event', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('are the same wherever texts and salts stand in their memory, and for every length of a text', () => {
+    for (let length = 0; length <= 200; length++) {
+      const value = JSON.stringify('äb'.repeat(length).slice(0, length));
+      const memory = Uint8Array.from({ length: 32 + 2 * length }, (_, i) => length + 5 * i);
+      const salts = memory.subarray(length, length + 32);
+      const bytes = Buffer.concat([Buffer.alloc(length), Buffer.from(`${value}{}`)]).subarray(length);
+      const end = Buffer.byteLength(value);
+      const made = commit({
+        texts: bytes,
+        fields: [{ id: 'reason', start: 0, end }],
+        log: { id: 'log', start: end, end: end + 2 },
+        salts,
+      });
+      const [first, second] = [salts.slice(0, 16), salts.slice(16)];
+      expect(made.cardHash).toEqual(cardHash(encodeCard([['reason', commitField(first, 'reason', value)]])));
+      expect(made.logCommitment).toEqual(commitField(second, 'log', '{}'));
+      const [opened, log] = decodeDisclosure(made.contents, nobleHasher);
+      expect(opened?.opening).toEqual({ salt: first, value });
+      expect(log?.opening).toEqual({ salt: second, value: '{}' });
+    }
   });
 
   it('are found by the name of the field', () => {
